@@ -1,0 +1,14 @@
+//! Wiring of parent-api.
+
+// The layouts of the SDK's nested futures need more than the default of 128.
+#![recursion_limit = "256"]
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use parent_api::{App, handle};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    shared::log::start();
+    let app = App::from_env().await?;
+    run(service_fn(|event: LambdaEvent<_>| async { Ok::<_, Error>(handle(&app, event.payload).await) })).await
+}

@@ -1,0 +1,16 @@
+//! Wiring of retention-cleanup.
+
+// The layouts of the SDK's nested futures need more than the default of 128.
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use retention_cleanup::{App, handle};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    shared::log::start();
+    let app = Arc::new(App::from_env().await?);
+    run(service_fn(|event: LambdaEvent<_>| async { handle(&app, event.payload).await.map_err(Error::from) })).await
+}

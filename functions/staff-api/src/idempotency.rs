@@ -1,0 +1,56 @@
+//! `Idempotency-Key`: a repeated request gets the first one's answer for 24 hours; the same key with another body is refused.
+
+use jiff::Timestamp;
+use shared::{
+    http::{ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    message::store::Idempotency,
+    privacy::retention::DataClass,
+    store::{
+        key,
+        table::{Condition, StoreError, Tables, Write},
+    },
+    verify::session::hash,
+};
+
+/// The longest key.
+const MAX_KEY: usize = 255;
+
+/// What is known of a request that may be a repetition.
+pub struct Replay {
+    record: Option<Idempotency>,
+}
+
+impl Replay {
+    /// From the request; one without the header is never a repetition. `scope` is the school, or `operator`.
+    pub fn of(request: &Request, staff: &Staff, scope: &str, now: Timestamp) -> Result<Self, Problem> {
+        let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None }) };
+        if given.is_empty() || given.len() > MAX_KEY {
+            return Err(Problem::fields(vec![FieldError::new("", "idempotency_key", "send an Idempotency-Key of 1 to 255 letters")]));
+        }
+        let record = Idempotency {
+            scope: scope.to_owned(),
+            hash: hash(&format!("{}\0{}\0{given}", staff.subject, request.route)),
+            body_hash: hash(&String::from_utf8_lossy(request.raw_body())),
+            id: String::new(),
+            expires: (now + DataClass::Idempotency.period()).as_second(),
+        };
+        Ok(Self { record: Some(record) })
+    }
+
+    /// The id that the first request got, if this is a repetition.
+    pub async fn seen(&self, tables: &Tables) -> Result<Option<String>, ApiError> {
+        let Some(record) = &self.record else { return Ok(None) };
+        let first: Option<Idempotency> = tables.get(key::idempotency(&record.scope, &record.hash)).await?;
+        match first {
+            Some(first) if first.body_hash != record.body_hash => {
+                Err(Problem::new(Code::KeyReused, "Use a new Idempotency-Key for a new request; this one was sent with another body.").into())
+            }
+            first => Ok(first.map(|first| first.id)),
+        }
+    }
+
+    /// The write that remembers the answer; belongs into the same transaction as what it answers for.
+    pub fn write(self, id: &str) -> Result<Option<Write>, StoreError> {
+        self.record.map(|record| Write::put(&Idempotency { id: id.to_owned(), ..record }, Condition::Absent)).transpose()
+    }
+}

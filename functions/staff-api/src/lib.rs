@@ -1,0 +1,112 @@
+//! What staff do, over HTTP: schools, uploads, people, messages.
+//!
+//! Every handler of a school's data takes a [`Staff`] who belongs to that school. It reads, decides in `shared`, writes.
+
+mod entry;
+mod idempotency;
+mod links;
+mod messages;
+mod people;
+mod schools;
+mod uploads;
+
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use serde_json::json;
+use shared::{
+    app::Cloud,
+    config::{self, ConfigError},
+    http::{Answer, ApiError, Problem, Request, Staff, StaffRole, request, staff::ClaimNames},
+    id::SchoolId,
+    object::Bucket,
+    queue::Queues,
+    school::Tenant,
+    seal::Keyring,
+    store::{key::TableName, table::Tables},
+};
+
+/// What the function was given.
+#[derive(Debug)]
+pub struct App {
+    tables: Tables,
+    keyring: Arc<Keyring>,
+    queues: Queues,
+    uploads: Bucket,
+    exports: Bucket,
+    fanout_queue: String,
+    uploads_queue: String,
+    claim_names: ClaimNames,
+    sms_part_price: String,
+}
+
+impl App {
+    /// From the environment. Makes no call.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let cloud = Cloud::connect().await;
+        let tables = cloud.tables(&[TableName::Directory, TableName::Messaging, TableName::Access, TableName::Keys])?;
+        Ok(Self {
+            keyring: cloud.keyring(&tables)?,
+            tables,
+            queues: cloud.queues(),
+            uploads: cloud.bucket("UPLOADS_BUCKET")?,
+            exports: cloud.bucket("EXPORTS_BUCKET")?,
+            fanout_queue: config::required("FANOUT_QUEUE_URL")?,
+            uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
+            claim_names: ClaimNames::from_env(),
+            sms_part_price: config::or("SMS_PART_PRICE", "0.04"),
+        })
+    }
+
+    async fn tenant(&self, school: SchoolId) -> Result<Tenant, ApiError> {
+        Ok(Tenant::load(&self.tables, &self.keyring, school).await?)
+    }
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+    let request = Request::new(event);
+    // Boxed: the routes' futures together are tens of kilobytes.
+    request::answer(&request.request_id, Box::pin(route(app, &request))).await
+}
+
+async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
+    use StaffRole::{Approver, Dpo, Office, Sender};
+    if request.route == "GET /v1/health" {
+        return Answer::json(200, json!({"status": "ok"}));
+    }
+    let staff = Staff::from_request(request, &app.claim_names)?;
+    if request.route == "POST /v1/schools" {
+        staff.require(&[StaffRole::Operator])?;
+        return schools::create(app, request, &staff).await;
+    }
+    let Some((method, rest)) = request.route.split_once(" /v1/schools/{school_id}") else { return Err(Problem::not_found().into()) };
+    let school: SchoolId = request.path("school_id")?;
+    let at = |any: &[StaffRole]| staff.at(school, any);
+    let everybody = [Office, Sender, Approver, Dpo];
+    match (method, rest) {
+        ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
+        ("POST", "/uploads") => at(&[Office]).map(|()| uploads::create(app, request, &staff, school))?.await,
+        ("GET", "/uploads") => at(&[Office, Dpo]).map(|()| uploads::list(app, request, school))?.await,
+        ("GET", "/uploads/{upload_id}") => at(&[Office, Dpo]).map(|()| uploads::get(app, request, school))?.await,
+        ("POST", "/uploads/{upload_id}/approval") => at(&[Office]).map(|()| uploads::approve(app, request, &staff, school))?.await,
+        ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
+        ("POST", "/people") => at(&[Office]).map(|()| people::create(app, request, &staff, school))?.await,
+        ("POST", "/people/search") => at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await,
+        ("GET", "/people/{person_id}") => at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await,
+        ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => at(&[Office]).map(|()| links::put(app, request, school))?.await,
+        ("DELETE", "/people/{pupil_id}/contacts/{contact_id}") => at(&[Office]).map(|()| links::delete(app, request, school))?.await,
+        ("POST", "/messages/preview") => at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await,
+        ("POST", "/messages") => at(&[Sender]).map(|()| messages::create(app, request, &staff, school))?.await,
+        ("GET", "/messages") => at(&everybody).map(|()| messages::list(app, request, school))?.await,
+        ("GET", "/messages/{message_id}") => at(&everybody).map(|()| messages::get(app, request, school))?.await,
+        ("GET", "/messages/{message_id}/recipients") => at(&everybody).map(|()| messages::recipients(app, request, school))?.await,
+        ("POST", "/messages/{message_id}/stop") => at(&[Sender, Approver, Office]).map(|()| messages::stop(app, request, school))?.await,
+        _ => Err(Problem::not_found().into()),
+    }
+}
+
+/// How many items a page has: `limit`, between 1 and 100, 50 by default.
+fn page_size(request: &Request) -> usize {
+    request.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(50_usize).clamp(1, 100)
+}

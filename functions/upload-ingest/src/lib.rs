@@ -1,0 +1,255 @@
+//! Takes a school's file in: reads it, plans the difference, applies it all or not at all, reports, erases the file.
+//!
+//! Every step can be run again. Before the plan is written nothing has changed; while it is being written nobody sees it; one
+//! write of the school's record shows all of it. A crash anywhere leaves a task that, delivered again, ends the same way.
+
+mod apply;
+mod arrival;
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use shared::{
+    app::Cloud,
+    batch::{self, Failure},
+    config::ConfigError,
+    object::{Bucket, ObjectError, report_key, upload_key},
+    person::store::{Directory, ReadError},
+    school::{Tenant, TenantError},
+    seal::Keyring,
+    store::{
+        key::{self, TableName},
+        table::{Condition, StoreError, Tables, Update, value},
+    },
+    time,
+    upload::{
+        MAX_BYTES, Refusal, decode,
+        finding::{self, Finding},
+        plan::{self, HeldBecause, Plan},
+        roll, sheet,
+        store::{FINDINGS_KEPT, Mode, Outcome, Upload, UploadStatus},
+    },
+};
+
+use crate::arrival::Arrival;
+
+/// What the function was given.
+#[derive(Debug)]
+pub struct App {
+    tables: Tables,
+    keyring: Arc<Keyring>,
+    uploads: Bucket,
+    exports: Bucket,
+}
+
+impl App {
+    /// From the environment. Makes no call.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let cloud = Cloud::connect().await;
+        let tables = cloud.tables(&[TableName::Directory, TableName::Keys])?;
+        Ok(Self { keyring: cloud.keyring(&tables)?, tables, uploads: cloud.bucket("UPLOADS_BUCKET")?, exports: cloud.bucket("EXPORTS_BUCKET")? })
+    }
+}
+
+/// Works through a batch.
+pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
+    batch::each(event, |body| {
+        let app = app.clone();
+        async move {
+            for arrival in arrival::read(&body).map_err(Failure::retry)? {
+                take_in(&app, arrival).await.map_err(Failure::retry)?;
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Why an upload is not finished yet. All of them are tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Storage.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Objects.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The directory.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The school.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
+    /// Another import of the school is under way.
+    #[error("another import of this school is under way")]
+    Busy,
+    /// The directory kept changing while the plan was being written.
+    #[error("the directory kept changing during the import")]
+    Restless,
+}
+
+async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
+    let Arrival { school, upload: upload_id, approved } = arrival;
+    let object = upload_key(school, upload_id);
+    let Some(upload) = app.tables.get::<Upload>(key::upload(school, upload_id)).await? else {
+        // Nobody asked for this file, or it came back after its record was erased: it must not stay.
+        tracing::warn!(%school, upload = %upload_id, "a file arrived that no upload asked for; erased");
+        app.uploads.erase(&object).await?;
+        return Ok(());
+    };
+    let wanted = match upload.status {
+        UploadStatus::Waiting | UploadStatus::Reading => true,
+        UploadStatus::Applying => true,
+        // The event of the file itself, delivered once more: only an approval goes on from here.
+        UploadStatus::Review => approved,
+        UploadStatus::Done | UploadStatus::Refused | UploadStatus::Undone | UploadStatus::Expired => false,
+    };
+    if !wanted {
+        if upload.status.is_final() && !upload.file_erased {
+            erase(app, &upload).await?;
+        }
+        return Ok(());
+    }
+    let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
+        Ok(tenant) => tenant,
+        Err(TenantError::NotActive) => {
+            // The contract has ended since the upload was asked for: nothing is taken in any more.
+            finish(app, &upload, UploadStatus::Refused, upload.outcome.clone()).await?;
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let lock = apply::Lock::take(app, &tenant, upload_id).await?;
+    let result = import(app, &tenant, &lock, &upload).await;
+    if result.is_err() {
+        // Give way at once rather than when the lock runs out; if this fails too, it runs out.
+        let _ = lock.release(app).await;
+    }
+    result
+}
+
+/// Reads the file and does what it says, with the school held.
+async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload) -> Result<(), IngestError> {
+    if upload.status == UploadStatus::Waiting && !set(app, upload, UploadStatus::Reading, None).await? {
+        // Delivered twice, and the other delivery has been faster.
+        return lock.release(app).await;
+    }
+    match read(app, tenant, upload).await? {
+        Ok(read) => decide(app, lock, upload, read).await,
+        Err(refusal) => {
+            refuse(app, upload, refusal).await?;
+            lock.release(app).await
+        }
+    }
+}
+
+/// A file as families, with what describes it.
+struct ReadFile {
+    format: &'static str,
+    encoding: &'static str,
+    dropped_columns: usize,
+    roll: roll::Roll,
+}
+
+async fn read(app: &App, tenant: &Tenant, upload: &Upload) -> Result<Result<ReadFile, Refusal>, IngestError> {
+    let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await? else {
+        return Ok(Err(Refusal::EmptyFile));
+    };
+    if object.bytes.len() > MAX_BYTES {
+        return Ok(Err(Refusal::TooLarge));
+    }
+    if object.bytes.len() != upload.bytes {
+        return Ok(Err(Refusal::WrongSize));
+    }
+    let content_type = object.content_type.as_deref().unwrap_or_default();
+    if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(shared::object::UPLOAD_CONTENT_TYPE)) {
+        return Ok(Err(Refusal::WrongContentType));
+    }
+    let today = time::date_in(&tenant.school.time_zone, upload.created_at);
+    Ok(decode::decode(&object.bytes).and_then(|decoded| {
+        let sheet = sheet::read(decoded.text, &tenant.school.agreement)?;
+        Ok(ReadFile { format: sheet.format, encoding: decoded.encoding, dropped_columns: sheet.dropped_columns, roll: roll::gather(&sheet, today) })
+    }))
+}
+
+/// Plans, and applies or holds. If the directory changes underneath, plans anew.
+async fn decide(app: &App, lock: &apply::Lock, upload: &Upload, read: ReadFile) -> Result<(), IngestError> {
+    const ROUNDS: usize = 5;
+    for _ in 0..ROUNDS {
+        let tenant = lock.tenant(app).await?;
+        let directory = Directory::load(&app.tables, &tenant).await?;
+        let plan = plan::plan(read.roll.clone(), &directory, upload.upload_id, upload.scope, tenant.school.generation, time::now());
+        // An approval is for the plan that was shown: if the directory has moved on, there is a new one to look at.
+        let approved = upload.approved_by.is_some() && upload.outcome.planned_revision == tenant.school.revision;
+        let held = if approved { None } else { plan.held.or((upload.mode == Mode::Preview).then_some(HeldBecause::Preview)) };
+        let outcome = Outcome {
+            format: Some(read.format.to_owned()),
+            encoding: Some(read.encoding.to_owned()),
+            rows: read.roll.rows,
+            counts: plan.counts,
+            dropped_columns: read.dropped_columns,
+            findings: plan.findings.iter().take(FINDINGS_KEPT).cloned().collect(),
+            findings_total: plan.findings.len(),
+            held_because: held,
+            planned_revision: tenant.school.revision,
+        };
+        report(app, upload, &plan.findings).await?;
+        if held.is_some() {
+            set(app, upload, UploadStatus::Review, Some(outcome)).await?;
+            return lock.release(app).await;
+        }
+        if apply::apply(app, lock, &tenant, &directory, &plan, upload, &outcome).await? {
+            tracing::info!(school = %upload.school_id, upload = %upload.upload_id, changes = plan.changes.len(), findings = plan.findings.len(), "upload applied");
+            return erase(app, upload).await;
+        }
+    }
+    Err(IngestError::Restless)
+}
+
+async fn report(app: &App, upload: &Upload, findings: &[Finding]) -> Result<(), IngestError> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let key = report_key(upload.school_id, upload.upload_id);
+    app.exports.put(&format!("{key}.csv"), "text/csv; charset=utf-8", finding::to_csv(findings)).await?;
+    app.exports.put(&format!("{key}.json"), "application/json", serde_json::to_vec(findings).unwrap_or_default()).await?;
+    Ok(())
+}
+
+/// Moves an upload on, unless it has come to its end meanwhile; false if it has.
+async fn set(app: &App, upload: &Upload, status: UploadStatus, outcome: Option<Outcome>) -> Result<bool, IngestError> {
+    let open = [UploadStatus::Waiting, UploadStatus::Reading, UploadStatus::Review, UploadStatus::Applying].map(|status| Condition::Is("status", value(status)));
+    let mut update = Update::new().set("status", status).set("changed_at", time::now());
+    if let Some(outcome) = outcome {
+        update = update.set("outcome", outcome);
+    }
+    match app.tables.update::<Upload>(key::upload(upload.school_id, upload.upload_id), update, Condition::Any(open.to_vec())).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn refuse(app: &App, upload: &Upload, refusal: Refusal) -> Result<(), IngestError> {
+    tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, code = refusal.code(), "upload refused");
+    let findings = vec![Finding::refusal(refusal)];
+    report(app, upload, &findings).await?;
+    finish(app, upload, UploadStatus::Refused, Outcome { findings_total: 1, findings, ..Outcome::default() }).await
+}
+
+/// A final state, and then the file goes: if the erasure fails, the task is delivered again and only erases.
+async fn finish(app: &App, upload: &Upload, status: UploadStatus, outcome: Outcome) -> Result<(), IngestError> {
+    set(app, upload, status, Some(outcome)).await?;
+    erase(app, upload).await
+}
+
+async fn erase(app: &App, upload: &Upload) -> Result<(), IngestError> {
+    app.uploads.erase(&upload_key(upload.school_id, upload.upload_id)).await?;
+    app.tables.update::<Upload>(key::upload(upload.school_id, upload.upload_id), Update::new().set("file_erased", true), Condition::Present).await?;
+    Ok(())
+}
+
+/// Whether a plan changes nothing at all.
+fn is_quiet(plan: &Plan) -> bool {
+    plan.changes.is_empty() && plan.withdrawals.is_empty()
+}

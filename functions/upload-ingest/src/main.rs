@@ -1,0 +1,16 @@
+//! Wiring of upload-ingest.
+
+// The layouts of the SDK's nested futures need more than the default of 128.
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use upload_ingest::{App, handle};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    shared::log::start();
+    let app = Arc::new(App::from_env().await?);
+    run(service_fn(|event: LambdaEvent<_>| async { Ok::<_, Error>(handle(&app, event.payload).await) })).await
+}

@@ -1,0 +1,9 @@
+//! HTTP: what every route shares. Requests and answers are plain values; API Gateway's types end here.
+
+pub mod problem;
+pub mod request;
+pub mod staff;
+
+pub use problem::{ApiError, FieldError, Problem};
+pub use request::{Answer, Request};
+pub use staff::{Staff, StaffRole};

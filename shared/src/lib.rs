@@ -1,0 +1,31 @@
+//! The common crate of Bookbag's functions. In reading order:
+//!
+//! - [`id`], [`time`], [`random`]: typed ids and instants; `now` and randomness are always arguments below a handler
+//! - [`person`], [`school`]: the nouns, and how they are stored
+//! - [`upload`]: bytes to rows and findings to a pure plan
+//! - [`message`]: audience, chunks, rendering, outcomes
+//! - [`verify`]: who a claimant is, codes, sessions
+//! - [`channel`]: the carriers
+//! - [`privacy`]: agreement and retention
+//! - [`seal`], [`store`], [`queue`], [`object`]: what speaks to the cloud
+//! - [`batch`], [`http`], [`config`], [`log`], [`app`]: what every function's wiring is made of
+
+pub mod app;
+pub mod batch;
+pub mod channel;
+pub mod config;
+pub mod http;
+pub mod id;
+pub mod log;
+pub mod message;
+pub mod object;
+pub mod person;
+pub mod privacy;
+pub mod queue;
+pub mod random;
+pub mod school;
+pub mod seal;
+pub mod store;
+pub mod time;
+pub mod upload;
+pub mod verify;

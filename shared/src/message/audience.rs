@@ -1,0 +1,311 @@
+//! Who a message reaches, and who not and why. Pure: the same directory and draft give the same answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Purpose;
+use crate::{
+    channel::Channel,
+    id::PersonId,
+    person::{Person, Role, guardianship::Link, store::Directory},
+};
+
+/// Who a message is for. Without `roles` it is for the contacts of the pupils that the rest selects; without any
+/// selection, of all pupils. Selections add up; `except` takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audience {
+    /// Which roles are written to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// Pupils of these year groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub year_groups: Vec<String>,
+    /// Pupils of these classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// These people: a pupil stands for their contacts too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<PersonId>,
+    /// Not these: a pupil stands for whatever is about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<PersonId>,
+}
+
+/// Why somebody is not written to. One reason each, the weightiest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Kept away from the pupil.
+    Restricted,
+    /// Not responsible for the pupil, and no emergency.
+    NoResponsibility,
+    /// Objected.
+    OptedOut,
+    /// Marketing without consent.
+    NoConsent,
+    /// The contact point is suspended.
+    Suppressed,
+    /// The channel or country is not enabled.
+    NotEnabled,
+    /// Trial mode.
+    NotOnGuestList,
+    /// The school's limit is used up.
+    OverLimit,
+    /// Only a landline.
+    LandlineOnly,
+    /// What the source holds cannot be used.
+    Invalid,
+    /// Nothing to write to.
+    NoContact,
+    /// Reached through a contact point shared with another.
+    Duplicate,
+}
+
+impl Reason {
+    /// The word used in the API.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Restricted => "restricted",
+            Self::NoResponsibility => "no_responsibility",
+            Self::OptedOut => "opted_out",
+            Self::NoConsent => "no_consent",
+            Self::Suppressed => "suppressed",
+            Self::NotEnabled => "not_enabled",
+            Self::NotOnGuestList => "not_on_guest_list",
+            Self::OverLimit => "over_limit",
+            Self::LandlineOnly => "landline_only",
+            Self::Invalid => "invalid",
+            Self::NoContact => "no_contact",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// One contact point that is written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Who.
+    pub person: PersonId,
+    /// About which pupils; none for staff and governors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pupils: Vec<PersonId>,
+    /// Who else reads the same contact point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<PersonId>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// By channel, in order of person.
+    pub recipients: BTreeMap<Channel, Vec<Recipient>>,
+    /// Everybody else who was meant.
+    pub excluded: BTreeMap<PersonId, Reason>,
+}
+
+impl Resolution {
+    /// How many contact points are written to.
+    pub fn count(&self) -> usize {
+        self.recipients.values().map(Vec::len).sum()
+    }
+
+    /// Excluded people by reason, in the order of [`Reason`].
+    pub fn reasons(&self) -> BTreeMap<Reason, usize> {
+        self.excluded.values().fold(BTreeMap::new(), |mut counts, reason| {
+            *counts.entry(*reason).or_default() += 1;
+            counts
+        })
+    }
+}
+
+/// Whether a message of `purpose` about a pupil goes to somebody tied by `link`.
+///
+/// # Errors
+/// The reason why not.
+pub fn permits(link: &Link, purpose: Purpose) -> Result<(), Reason> {
+    if link.restricted {
+        return Err(Reason::Restricted);
+    }
+    match purpose {
+        Purpose::Emergency => Ok(()),
+        // Nobody has consented to anything until consents are kept: nothing goes out.
+        Purpose::Marketing => Err(Reason::NoConsent),
+        Purpose::Service | Purpose::Attendance | Purpose::Consent => {
+            if link.is_written_to() { Ok(()) } else { Err(Reason::NoResponsibility) }
+        }
+    }
+}
+
+/// The contact point of a person on a channel, in the form in which two are compared.
+pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
+    match channel {
+        Channel::Email => person.email().map(crate::person::email::EmailAddress::expose),
+        Channel::Sms => person.mobile().map(crate::person::phone::PhoneNumber::expose),
+    }
+}
+
+/// Resolves an audience.
+pub fn resolve(directory: &Directory, audience: &Audience, purpose: Purpose, channels: &[Channel]) -> Resolution {
+    let mut resolver = Resolver { directory, purpose, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+    let except: BTreeSet<_> = audience.except.iter().copied().collect();
+    let roles: &[Role] = if audience.roles.is_empty() { &[Role::Contact] } else { &audience.roles };
+    let everybody = audience.year_groups.is_empty() && audience.classes.is_empty() && audience.people.is_empty();
+    let named: BTreeSet<_> = audience.people.iter().copied().collect();
+    let selects = |id: PersonId, person: &Person| {
+        let one_of = |list: &[String], value: &Option<String>| value.as_ref().is_some_and(|value| list.iter().any(|one| one.trim().eq_ignore_ascii_case(value)));
+        everybody || named.contains(&id) || one_of(&audience.year_groups, &person.year_group) || one_of(&audience.classes, &person.class)
+    };
+    for (id, person) in directory.visible_people().filter(|(id, person)| person.missing_since.is_none() && !except.contains(id)) {
+        match person.role {
+            Role::Pupil => {
+                if selects(id, person) {
+                    if roles.contains(&Role::Contact) {
+                        resolver.contacts_of(id, &except);
+                    }
+                    if roles.contains(&Role::Pupil) {
+                        resolver.want(id, None);
+                    }
+                }
+            }
+            Role::Contact => {
+                if named.contains(&id) {
+                    resolver.contact(id, &except);
+                }
+            }
+            Role::Staff | Role::Governor => {
+                if named.contains(&id) || (everybody && roles.contains(&person.role)) {
+                    resolver.want(id, None);
+                }
+            }
+        }
+    }
+    resolver.finish(channels)
+}
+
+struct Resolver<'a> {
+    directory: &'a Directory,
+    purpose: Purpose,
+    /// Who is to be written to, and about which pupils.
+    wanted: BTreeMap<PersonId, BTreeSet<PersonId>>,
+    /// Who may not be, as far as is known so far.
+    refused: BTreeMap<PersonId, Reason>,
+}
+
+impl Resolver<'_> {
+    fn want(&mut self, person: PersonId, pupil: Option<PersonId>) {
+        if self.purpose == Purpose::Marketing {
+            return self.refuse(person, Reason::NoConsent);
+        }
+        self.wanted.entry(person).or_default().extend(pupil);
+    }
+
+    fn refuse(&mut self, person: PersonId, reason: Reason) {
+        let kept = self.refused.entry(person).or_insert(reason);
+        *kept = (*kept).min(reason);
+    }
+
+    fn link(&mut self, pupil: PersonId, contact: PersonId, link: &Link) {
+        match permits(link, self.purpose) {
+            Ok(()) => self.want(contact, Some(pupil)),
+            Err(reason) => self.refuse(contact, reason),
+        }
+    }
+
+    fn is_here(&self, person: PersonId) -> bool {
+        self.directory.person(person).is_some_and(|person| person.missing_since.is_none())
+    }
+
+    fn contacts_of(&mut self, pupil: PersonId, except: &BTreeSet<PersonId>) {
+        let directory = self.directory;
+        let links: Vec<_> = directory.links_of(pupil).filter(|(contact, link)| link.missing_since.is_none() && self.is_here(*contact)).collect();
+        if links.is_empty() {
+            // Nobody would hear of this pupil: the gap is shown on the pupil.
+            self.refuse(pupil, Reason::NoContact);
+        }
+        for (contact, link) in links.into_iter().filter(|(contact, _)| !except.contains(contact)) {
+            self.link(pupil, contact, link);
+        }
+    }
+
+    fn contact(&mut self, contact: PersonId, except: &BTreeSet<PersonId>) {
+        let directory = self.directory;
+        let links = directory.visible_links().filter(|(pupil, of, link)| *of == contact && link.missing_since.is_none() && !except.contains(pupil));
+        for (pupil, _, link) in links.filter(|(pupil, _, _)| self.directory.person(*pupil).is_some_and(|pupil| pupil.missing_since.is_none())).collect::<Vec<_>>() {
+            self.link(pupil, contact, link);
+        }
+    }
+
+    fn finish(self, channels: &[Channel]) -> Resolution {
+        let mut resolution = Resolution::default();
+        // Contact point -> channel and place in that channel's list.
+        let mut taken: BTreeMap<(Channel, &str), usize> = BTreeMap::new();
+        for (person_id, pupils) in self.wanted {
+            let Some(person) = self.directory.person(person_id) else { continue };
+            let usable = channels.iter().find_map(|channel| contact_point(person, *channel).map(|point| (*channel, point)));
+            let Some((channel, point)) = usable else {
+                resolution.excluded.insert(person_id, unreachable(person));
+                continue;
+            };
+            let list = resolution.recipients.entry(channel).or_default();
+            match taken.get(&(channel, point)) {
+                None => {
+                    taken.insert((channel, point), list.len());
+                    list.push(Recipient { person: person_id, pupils: pupils.into_iter().collect(), also: Vec::new() });
+                }
+                Some(at) => {
+                    let first = &mut list[*at];
+                    first.also.push(person_id);
+                    first.pupils.extend(pupils);
+                    first.pupils.sort_unstable();
+                    first.pupils.dedup();
+                    resolution.excluded.insert(person_id, Reason::Duplicate);
+                }
+            }
+        }
+        let reached: BTreeSet<_> = resolution.recipients.values().flatten().map(|recipient| recipient.person).collect();
+        for (person, reason) in self.refused {
+            if !reached.contains(&person) {
+                resolution.excluded.entry(person).or_insert(reason);
+            }
+        }
+        resolution
+    }
+}
+
+fn unreachable(person: &Person) -> Reason {
+    use crate::person::phone::PhoneKind;
+    if person.phones.iter().any(|phone| phone.kind() == PhoneKind::Landline) {
+        Reason::LandlineOnly
+    } else if person.unusable_contact_point {
+        Reason::Invalid
+    } else if person.phones.iter().any(|phone| phone.kind() == PhoneKind::International) {
+        Reason::NotEnabled
+    } else {
+        Reason::NoContact
+    }
+}
+
+/// What of a roster still holds after the directory has changed: the recipient with the pupils that may still be written
+/// about, or nothing.
+pub fn still_permitted(directory: &Directory, recipient: &Recipient, purpose: Purpose) -> Option<Recipient> {
+    let person = directory.person(recipient.person).filter(|person| person.missing_since.is_none())?;
+    if person.role != Role::Contact {
+        return Some(recipient.clone());
+    }
+    // Whoever shares the contact point reads along: a pupil is named only if everybody there may hear of them.
+    let readers = || std::iter::once(&recipient.person).chain(&recipient.also);
+    let may = |reader: PersonId, pupil: PersonId| {
+        let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
+        link.filter(|link| link.missing_since.is_none()).map(|link| permits(link, purpose))
+    };
+    let here = |pupil: PersonId| directory.person(pupil).is_some_and(|pupil| pupil.missing_since.is_none());
+    let pupils: Vec<_> = recipient
+        .pupils
+        .iter()
+        .copied()
+        .filter(|pupil| here(*pupil) && readers().any(|reader| may(*reader, *pupil) == Some(Ok(()))) && !readers().any(|reader| may(*reader, *pupil) == Some(Err(Reason::Restricted))))
+        .collect();
+    (!pupils.is_empty()).then(|| Recipient { pupils, ..recipient.clone() })
+}

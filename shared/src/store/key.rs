@@ -1,0 +1,236 @@
+//! Every key shape, in one place, frozen by a snapshot: stored keys are a public format.
+//!
+//! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
+
+use crate::id::{AccountId, MessageId, PersonId, SchoolId, UploadId, VerificationId};
+
+/// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
+/// restored table can still be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TableName {
+    /// Schools, people, links, uploads.
+    Directory,
+    /// Messages, chunks, outcomes.
+    Messaging,
+    /// Claims, codes, accounts, sessions, limits.
+    Access,
+    /// Wrapped data keys.
+    Keys,
+}
+
+impl TableName {
+    /// The logical name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Messaging => "messaging",
+            Self::Access => "access",
+            Self::Keys => "keys",
+        }
+    }
+}
+
+/// Where an item lies in its table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+}
+
+/// The partition of everything in a school's directory.
+pub fn school_partition(school: SchoolId) -> String {
+    format!("SCH#{school}")
+}
+
+/// directory: the school's own record.
+pub fn school(school: SchoolId) -> Key {
+    Key::new(school_partition(school), "SCHOOL")
+}
+
+/// Reads a [`school_partition`].
+pub fn read_school(pk: &str) -> Option<SchoolId> {
+    pk.strip_prefix("SCH#")?.parse().ok()
+}
+
+/// The reference under which the index lists every school.
+pub const ALL_SCHOOLS: &str = "SCHOOLS";
+
+/// directory: from the code that parents type to the school.
+pub fn school_code(code: &str) -> Key {
+    Key::new(format!("CODE#{code}"), "SCHOOL")
+}
+
+/// directory: one person.
+pub fn person(school: SchoolId, person: PersonId) -> Key {
+    Key::new(school_partition(school), format!("PER#{person}"))
+}
+
+/// directory: the tie between a pupil and a contact.
+pub fn link(school: SchoolId, pupil: PersonId, contact: PersonId) -> Key {
+    Key::new(school_partition(school), format!("LNK#{pupil}#{contact}"))
+}
+
+/// The sort-key prefix of all links of one pupil.
+pub fn links_of(pupil: PersonId) -> String {
+    format!("LNK#{pupil}#")
+}
+
+/// The sort-key range that holds every link and every person of a school, and nothing else.
+pub const PEOPLE_AND_LINKS: (&str, &str) = ("LNK#", "PER$");
+
+/// Reads a [`person`] sort key.
+pub fn read_person(sk: &str) -> Option<PersonId> {
+    sk.strip_prefix("PER#")?.parse().ok()
+}
+
+/// Reads a [`link`] sort key: pupil and contact.
+pub fn read_link(sk: &str) -> Option<(PersonId, PersonId)> {
+    let (pupil, contact) = sk.strip_prefix("LNK#")?.split_once('#')?;
+    Some((pupil.parse().ok()?, contact.parse().ok()?))
+}
+
+/// The index reference under which a contact's links are found.
+pub fn contact_reference(school: SchoolId, contact: PersonId) -> String {
+    format!("{}#CON#{contact}", school_partition(school))
+}
+
+/// The index reference under which pupils born on one day are found; `blind` is a keyed hash of the date.
+pub fn birthday_reference(school: SchoolId, blind: &str) -> String {
+    format!("{}#DOB#{blind}", school_partition(school))
+}
+
+/// directory: one upload. Sorts by time, because the id does.
+pub fn upload(school: SchoolId, upload: UploadId) -> Key {
+    Key::new(school_partition(school), format!("UPL#{upload}"))
+}
+
+/// The sort-key prefix of a school's uploads.
+pub const UPLOADS: &str = "UPL#";
+
+/// directory: the school's last retention run.
+pub fn retention_run(school: SchoolId) -> Key {
+    Key::new(school_partition(school), "RETENTION")
+}
+
+/// messaging: one message.
+pub fn message(school: SchoolId, message: MessageId) -> Key {
+    Key::new(school_partition(school), format!("MSG#{message}"))
+}
+
+/// The sort-key prefix of a school's messages.
+pub const MESSAGES: &str = "MSG#";
+
+/// The partition of the chunks of one message.
+pub fn message_partition(school: SchoolId, message: MessageId) -> String {
+    format!("{}#MSG#{message}", school_partition(school))
+}
+
+/// messaging: who a chunk is for. Written once.
+pub fn roster(school: SchoolId, message: MessageId, chunk: u32) -> Key {
+    Key::new(message_partition(school, message), format!("ROSTER#{chunk:06}"))
+}
+
+/// messaging: the small item that claims and outcomes touch.
+pub fn chunk_state(school: SchoolId, message: MessageId, chunk: u32) -> Key {
+    Key::new(message_partition(school, message), format!("STATE#{chunk:06}"))
+}
+
+/// messaging: the carrier's ids of one claim of a chunk. Written once.
+pub fn carrier_ids(school: SchoolId, message: MessageId, chunk: u32, claim: u32) -> Key {
+    Key::new(message_partition(school, message), format!("CARRIER#{chunk:06}#{claim:03}"))
+}
+
+/// messaging: the people a message left out, packed.
+pub fn excluded(school: SchoolId, message: MessageId, page: u32) -> Key {
+    Key::new(message_partition(school, message), format!("EXCLUDED#{page:06}"))
+}
+
+/// The sort-key prefixes inside a message's partition.
+pub const CHUNK_STATES: &str = "STATE#";
+/// See [`roster`].
+pub const ROSTERS: &str = "ROSTER#";
+/// See [`excluded`].
+pub const EXCLUDED: &str = "EXCLUDED#";
+
+/// access: one attempt to be verified.
+pub fn verification(verification: VerificationId) -> Key {
+    Key::new(format!("VER#{verification}"), "CLAIM")
+}
+
+/// access: a parent's account.
+pub fn account(account: AccountId) -> Key {
+    Key::new(format!("ACC#{account}"), "ACCOUNT")
+}
+
+/// access: which account belongs to a contact of a school.
+pub fn account_of(school: SchoolId, contact: PersonId) -> Key {
+    Key::new(school_partition(school), format!("ACC#{contact}"))
+}
+
+/// access: a session, by the SHA-256 of its token in hexadecimal.
+pub fn session(token_hash: &str) -> Key {
+    Key::new(format!("SES#{token_hash}"), "SESSION")
+}
+
+/// access: a counter. `subject` is an id or a keyed hash.
+pub fn limit(rule: &str, subject: &str, window: i64) -> Key {
+    Key::new(format!("LIM#{rule}#{subject}"), format!("WINDOW#{window}"))
+}
+
+/// access: the answer to a request with an `Idempotency-Key`; `hash` is of staff member and key.
+pub fn idempotency(school: &str, hash: &str) -> Key {
+    Key::new(format!("IDEM#{school}"), format!("KEY#{hash}"))
+}
+
+/// keys: a school's wrapped data key.
+pub fn school_key(school: SchoolId) -> Key {
+    Key::new(school_partition(school), "KEY")
+}
+
+/// keys: the data key of the domain that belongs to no school (accounts, and hashes of source addresses).
+pub fn accounts_key() -> Key {
+    Key::new("ACCOUNTS", "KEY")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn key_shapes_are_frozen() {
+        let at = Timestamp::UNIX_EPOCH;
+        let (s, p, c) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[3; 10]));
+        let (u, m) = (UploadId::new(at, &[4; 10]), MessageId::new(at, &[5; 10]));
+        let (v, a) = (VerificationId::new(at, &[6; 10]), AccountId::new(at, &[7; 10]));
+        let keys = [
+            school(s), school_code("K7Q2-M4RT"), person(s, p), link(s, p, c), upload(s, u), retention_run(s), message(s, m), roster(s, m, 0), chunk_state(s, m, 12),
+            carrier_ids(s, m, 3, 1), excluded(s, m, 1), verification(v), account(a), account_of(s, c), session("ab12"), limit("codes", "x", 42), idempotency("sch", "h"), school_key(s), accounts_key(),
+        ];
+        let text: Vec<_> = keys.iter().map(|key| format!("{} / {}", key.pk, key.sk).replace("0000000000007", "~")).collect();
+        insta::assert_snapshot!(text.join("\n"));
+    }
+
+    #[test]
+    fn link_and_person_keys_read_back_and_share_a_range() {
+        let at = Timestamp::UNIX_EPOCH;
+        let (s, p, c) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[255; 10]));
+        assert_eq!(read_link(&link(s, p, c).sk), Some((p, c)));
+        assert_eq!(read_person(&person(s, c).sk), Some(c));
+        for sk in [link(s, p, c).sk, person(s, c).sk] {
+            assert!(sk.as_str() >= PEOPLE_AND_LINKS.0 && sk.as_str() <= PEOPLE_AND_LINKS.1);
+        }
+        for sk in [school(s).sk, upload(s, UploadId::new(at, &[0; 10])).sk, retention_run(s).sk] {
+            assert!(sk.as_str() < PEOPLE_AND_LINKS.0 || sk.as_str() > PEOPLE_AND_LINKS.1, "{sk}");
+        }
+    }
+}

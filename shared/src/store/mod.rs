@@ -1,0 +1,4 @@
+//! Storage: the shape of every key, and the only file that speaks DynamoDB.
+
+pub mod key;
+pub mod table;

@@ -1,0 +1,583 @@
+//! The only file that speaks DynamoDB. A [`Record`] ties a stored type to its kind, table and data class.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    types::{AttributeValue, KeysAndAttributes, Put, ReturnValue, TransactWriteItem, Update as SdkUpdate},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::key::{Key, TableName};
+use crate::privacy::retention::DataClass;
+
+/// Items in one `TransactWriteItems` call (a DynamoDB quota).
+pub const TRANSACTION_ITEMS: usize = 100;
+/// Keys in one `BatchGetItem` call (a DynamoDB quota).
+const BATCH_KEYS: usize = 100;
+/// How often what a batch left unprocessed is asked again before the caller's queue takes over.
+const BATCH_ROUNDS: usize = 5;
+
+/// A stored type. `pk`, `sk`, `kind` and `ttl` are added and checked here and nowhere else.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The value of the `kind` attribute.
+    const KIND: &'static str;
+    /// The table it lives in.
+    const TABLE: TableName;
+    /// Its retention rule.
+    const CLASS: DataClass;
+    /// Where it lies.
+    fn key(&self) -> Key;
+    /// The index reference, for the few kinds that have one.
+    fn reference(&self) -> Option<String> {
+        None
+    }
+    /// When DynamoDB may drop it, in seconds since 1970; only ever in the `access` table.
+    fn expires(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// What storage can answer besides a result.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A condition did not hold: somebody else was first. Read again and decide anew.
+    #[error("a condition on a stored item did not hold")]
+    Conflict,
+    /// The service did not do it (throttled, timed out, refused). Safe to try again; the text has no item in it.
+    #[error("{action} failed: {detail}")]
+    Unavailable {
+        /// The call.
+        action: &'static str,
+        /// The service's own words.
+        detail: String,
+    },
+    /// A stored item does not have the shape its kind promises: a defect, not a passing fault.
+    #[error("a stored {kind} cannot be read: {detail}")]
+    Malformed {
+        /// The kind that was expected.
+        kind: &'static str,
+        /// What is wrong with it; names attributes, not values.
+        detail: String,
+    },
+}
+
+/// An item as stored, opaque outside this file.
+#[derive(Clone, Debug)]
+pub struct Item(HashMap<String, AttributeValue>);
+
+/// One attribute value.
+#[derive(Clone, Debug)]
+pub struct Value(AttributeValue);
+
+/// Any serialisable value as an attribute.
+///
+/// # Panics
+/// Never for the plain numbers, texts, bytes and derives used here.
+pub fn value(from: impl Serialize) -> Value {
+    Value(serde_dynamo::to_attribute_value(from).expect("plain values can be stored"))
+}
+
+impl Item {
+    /// Reads the item as `R`; another kind is [`StoreError::Malformed`].
+    pub fn read<R: Record>(self) -> Result<R, StoreError> {
+        let kind = self.0.get("kind").and_then(|kind| kind.as_s().ok());
+        if kind.is_none_or(|kind| kind != R::KIND) {
+            return Err(StoreError::Malformed { kind: R::KIND, detail: "another kind is stored there".into() });
+        }
+        serde_dynamo::from_item(self.0).map_err(|error| StoreError::Malformed { kind: R::KIND, detail: error.to_string() })
+    }
+
+    /// The sort key.
+    pub fn sk(&self) -> &str {
+        self.0.get("sk").and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
+    }
+
+    /// The partition key.
+    pub fn pk(&self) -> &str {
+        self.0.get("pk").and_then(|pk| pk.as_s().ok()).map_or("", String::as_str)
+    }
+
+    /// Where it lies.
+    pub fn key(&self) -> Key {
+        Key { pk: self.pk().to_owned(), sk: self.sk().to_owned() }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> &str {
+        self.0.get("kind").and_then(|kind| kind.as_s().ok()).map_or("", String::as_str)
+    }
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Nothing.
+    Always,
+    /// No item lies there.
+    Absent,
+    /// An item lies there.
+    Present,
+    /// The attribute equals the value.
+    Is(&'static str, Value),
+    /// The attribute is missing or below the value.
+    MissingOrBelow(&'static str, Value),
+    /// The attribute is above the value.
+    Above(&'static str, Value),
+    /// The attribute is missing.
+    Missing(&'static str),
+    /// All of them.
+    All(Vec<Condition>),
+    /// Any of them.
+    Any(Vec<Condition>),
+}
+
+/// A change of some attributes of one item.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    set: Vec<(&'static str, Value)>,
+    add: Vec<(&'static str, i64)>,
+    remove: Vec<&'static str>,
+}
+
+impl Update {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an attribute.
+    #[must_use]
+    pub fn set(mut self, name: &'static str, to: impl Serialize) -> Self {
+        self.set.push((name, value(to)));
+        self
+    }
+
+    /// Adds to a number; a missing one counts as 0.
+    #[must_use]
+    pub fn add(mut self, name: &'static str, amount: i64) -> Self {
+        self.add.push((name, amount));
+        self
+    }
+
+    /// Removes an attribute.
+    #[must_use]
+    pub fn remove(mut self, name: &'static str) -> Self {
+        self.remove.push(name);
+        self
+    }
+}
+
+/// One write of a transaction.
+#[derive(Clone, Debug)]
+pub struct Write {
+    key: Key,
+    table: TableName,
+    what: What,
+    condition: Condition,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Put(Item),
+    Update(Update),
+    Delete,
+    Check,
+}
+
+impl Write {
+    /// Puts a whole record.
+    pub fn put<R: Record>(record: &R, condition: Condition) -> Result<Self, StoreError> {
+        Ok(Self { key: record.key(), table: R::TABLE, what: What::Put(to_item(record)?), condition })
+    }
+
+    /// Changes attributes of the item at `key`.
+    pub fn update(table: TableName, key: Key, update: Update, condition: Condition) -> Self {
+        Self { key, table, what: What::Update(update), condition }
+    }
+
+    /// Removes the item at `key`.
+    pub fn delete(table: TableName, key: Key, condition: Condition) -> Self {
+        Self { key, table, what: What::Delete, condition }
+    }
+
+    /// Writes nothing, but the whole transaction depends on it.
+    pub fn check(table: TableName, key: Key, condition: Condition) -> Self {
+        Self { key, table, what: What::Check, condition }
+    }
+}
+
+/// The tables a function was given, by logical name. Asking for one it was not given is a defect of the wiring.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    client: Client,
+    names: HashMap<TableName, String>,
+}
+
+impl Tables {
+    /// The tables under their physical names.
+    pub fn new(client: Client, names: HashMap<TableName, String>) -> Self {
+        Self { client, names }
+    }
+
+    fn name(&self, table: TableName) -> Result<&str, StoreError> {
+        self.names.get(&table).map(String::as_str).ok_or_else(|| StoreError::Unavailable {
+            action: "table",
+            detail: format!("this function was not given the {} table", table.word()),
+        })
+    }
+
+    /// One record, strongly consistent.
+    pub async fn get<R: Record>(&self, key: Key) -> Result<Option<R>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.name(R::TABLE)?)
+            .set_key(Some(attributes(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed("GetItem", &error))?;
+        answer.item.map(|item| Item(item).read()).transpose()
+    }
+
+    /// Many items at once, from one or more tables, strongly consistent, in no order; missing ones are left out.
+    /// Keys must be distinct.
+    pub async fn batch_get(&self, keys: Vec<(TableName, Key)>) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for some in keys.chunks(BATCH_KEYS) {
+            let mut request: HashMap<String, KeysAndAttributes> = HashMap::new();
+            let mut by_table: HashMap<&str, Vec<HashMap<String, AttributeValue>>> = HashMap::new();
+            for (table, key) in some {
+                by_table.entry(self.name(*table)?).or_default().push(attributes(key.clone()));
+            }
+            for (table, keys) in by_table {
+                let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                request.insert(table.to_owned(), wanted.map_err(|error| unavailable("BatchGetItem", &error))?);
+            }
+            for round in 0.. {
+                let answer = self.client.batch_get_item().set_request_items(Some(request)).send().await;
+                let answer = answer.map_err(|error| failed("BatchGetItem", &error))?;
+                found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items).map(Item));
+                request = answer.unprocessed_keys.unwrap_or_default();
+                if request.is_empty() {
+                    break;
+                }
+                if round == BATCH_ROUNDS {
+                    return Err(StoreError::Unavailable { action: "BatchGetItem", detail: "keys stayed unprocessed".into() });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All items of a partition whose sort key starts with `prefix`, in order, strongly consistent.
+    pub async fn query(&self, table: TableName, pk: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let (from, to) = (prefix.to_owned(), format!("{prefix}\u{10ffff}"));
+        self.query_range(table, pk, (&from, &to), None).await
+    }
+
+    /// The last `limit` items of a partition whose sort key starts with `prefix`, newest first, those before `before` only.
+    pub async fn latest(&self, table: TableName, pk: &str, prefix: &str, before: Option<&str>, limit: i32) -> Result<Vec<Item>, StoreError> {
+        let to = before.map_or_else(|| format!("{prefix}\u{10ffff}"), |before| format!("{before} "));
+        let answer = self
+            .client
+            .query()
+            .table_name(self.name(table)?)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(limit + i32::from(before.is_some()))
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(prefix.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(to))
+            .send()
+            .await
+            .map_err(|error| failed("Query", &error))?;
+        let items = answer.items.unwrap_or_default().into_iter().map(Item);
+        Ok(items.filter(|item| before.is_none_or(|before| item.sk() < before)).take(usize::try_from(limit).unwrap_or_default()).collect())
+    }
+
+    /// All items of a partition with a sort key in the closed range, in order, strongly consistent.
+    ///
+    /// `attributes` names what to read of each, or everything.
+    pub async fn query_range(&self, table: TableName, pk: &str, range: (&str, &str), attributes: Option<&str>) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(self.name(table)?)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(":from", AttributeValue::S(range.0.to_owned()))
+                .expression_attribute_values(":to", AttributeValue::S(range.1.to_owned()))
+                .set_projection_expression(attributes.map(str::to_owned))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| failed("Query", &error))?;
+            items.extend(answer.items.unwrap_or_default().into_iter().map(Item));
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// The keys that the directory's index holds for a reference. Eventually consistent: read the items before
+    /// anything is decided.
+    pub async fn find(&self, table: TableName, reference: &str) -> Result<Vec<Key>, StoreError> {
+        let mut keys = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(self.name(table)?)
+                .index_name("by_ref")
+                .key_condition_expression("#ref = :ref")
+                .expression_attribute_names("#ref", "ref")
+                .expression_attribute_values(":ref", AttributeValue::S(reference.to_owned()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| failed("Query", &error))?;
+            keys.extend(answer.items.unwrap_or_default().into_iter().map(|item| Item(item).key()));
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// Puts a record if the condition holds.
+    pub async fn put<R: Record>(&self, record: &R, condition: Condition) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        let text = expression.condition(&condition);
+        self.client
+            .put_item()
+            .table_name(self.name(R::TABLE)?)
+            .set_item(Some(to_item(record)?.0))
+            .set_condition_expression(text)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .send()
+            .await
+            .map_err(|error| failed("PutItem", &error))?;
+        Ok(())
+    }
+
+    /// Changes one item if the condition holds, and returns it as it is afterwards.
+    pub async fn update<R: Record>(&self, key: Key, update: Update, condition: Condition) -> Result<R, StoreError> {
+        let mut expression = Expression::default();
+        let change = expression.update(&update.set("kind", R::KIND));
+        let text = expression.condition(&condition);
+        let answer = self
+            .client
+            .update_item()
+            .table_name(self.name(R::TABLE)?)
+            .set_key(Some(attributes(key)))
+            .update_expression(change)
+            .set_condition_expression(text)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(|error| failed("UpdateItem", &error))?;
+        Item(answer.attributes.unwrap_or_default()).read()
+    }
+
+    /// Removes one item if the condition holds.
+    pub async fn delete(&self, table: TableName, key: Key, condition: Condition) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        let text = expression.condition(&condition);
+        self.client
+            .delete_item()
+            .table_name(self.name(table)?)
+            .set_key(Some(attributes(key)))
+            .set_condition_expression(text)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .send()
+            .await
+            .map_err(|error| failed("DeleteItem", &error))?;
+        Ok(())
+    }
+
+    /// All the writes, or none: at most [`TRANSACTION_ITEMS`]. Any condition that fails is [`StoreError::Conflict`].
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let items = writes.into_iter().map(|write| self.transact_item(write)).collect::<Result<Vec<_>, _>>()?;
+        self.client.transact_write_items().set_transact_items(Some(items)).send().await.map_err(|error| failed("TransactWriteItems", &error))?;
+        Ok(())
+    }
+
+    fn transact_item(&self, write: Write) -> Result<TransactWriteItem, StoreError> {
+        use aws_sdk_dynamodb::types::{ConditionCheck, Delete};
+        let mut expression = Expression::default();
+        let table = self.name(write.table)?.to_owned();
+        let key = attributes(write.key);
+        let item = TransactWriteItem::builder();
+        let built = match write.what {
+            What::Put(body) => {
+                let text = expression.condition(&write.condition);
+                Put::builder()
+                    .table_name(table)
+                    .set_item(Some(body.0))
+                    .set_condition_expression(text)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .build()
+                    .map(|put| item.put(put))
+            }
+            What::Update(update) => {
+                let change = expression.update(&update);
+                let text = expression.condition(&write.condition);
+                SdkUpdate::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .update_expression(change)
+                    .set_condition_expression(text)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .build()
+                    .map(|update| item.update(update))
+            }
+            What::Delete => {
+                let text = expression.condition(&write.condition);
+                Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .set_condition_expression(text)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .build()
+                    .map(|delete| item.delete(delete))
+            }
+            What::Check => {
+                let text = expression.condition(&write.condition);
+                ConditionCheck::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .set_condition_expression(text)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .build()
+                    .map(|check| item.condition_check(check))
+            }
+        };
+        Ok(built.map_err(|error| unavailable("TransactWriteItems", &error))?.build())
+    }
+}
+
+fn attributes(key: Key) -> HashMap<String, AttributeValue> {
+    HashMap::from([("pk".to_owned(), AttributeValue::S(key.pk)), ("sk".to_owned(), AttributeValue::S(key.sk))])
+}
+
+fn to_item<R: Record>(record: &R) -> Result<Item, StoreError> {
+    let malformed = |detail: String| StoreError::Malformed { kind: R::KIND, detail };
+    let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(record).map_err(|error| malformed(error.to_string()))?;
+    item.extend(attributes(record.key()));
+    item.insert("kind".to_owned(), AttributeValue::S(R::KIND.to_owned()));
+    if let Some(reference) = record.reference() {
+        item.insert("ref".to_owned(), AttributeValue::S(reference));
+    }
+    match (record.expires(), R::TABLE) {
+        (Some(at), TableName::Access) => {
+            item.insert("ttl".to_owned(), AttributeValue::N(at.to_string()));
+        }
+        (Some(_), _) => return Err(malformed("only the access table has timers".into())),
+        (None, _) => {}
+    }
+    Ok(Item(item))
+}
+
+fn unavailable(action: &'static str, error: &impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { action, detail: error.to_string() }
+}
+
+/// A failed condition is a conflict, alone or inside a transaction. A cancelled transaction's reasons carry no items.
+fn failed<E>(action: &'static str, error: &SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let code = error.code().unwrap_or_default();
+    let message = error.message().unwrap_or_default();
+    if code == "ConditionalCheckFailedException" || (code == "TransactionCanceledException" && message.contains("ConditionalCheckFailed")) {
+        return StoreError::Conflict;
+    }
+    let detail = if code.is_empty() { DisplayErrorContext(error).to_string() } else { format!("{code}: {message}") };
+    StoreError::Unavailable { action, detail }
+}
+
+/// Builds expression text with placeholders, so that no name can clash with a reserved word.
+#[derive(Default)]
+struct Expression {
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    fn names(&self) -> Option<HashMap<String, String>> {
+        (!self.names.is_empty()).then(|| self.names.clone())
+    }
+
+    fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+        (!self.values.is_empty()).then(|| self.values.clone())
+    }
+
+    fn name(&mut self, name: &str) -> String {
+        let placeholder = format!("#{name}");
+        self.names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    }
+
+    fn value(&mut self, value: &Value) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        self.values.insert(placeholder.clone(), value.0.clone());
+        placeholder
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Option<String> {
+        Some(match condition {
+            Condition::Always => return None,
+            Condition::Absent => format!("attribute_not_exists({})", self.name("pk")),
+            Condition::Present => format!("attribute_exists({})", self.name("pk")),
+            Condition::Is(name, value) => format!("{} = {}", self.name(name), self.value(value)),
+            Condition::MissingOrBelow(name, value) => {
+                let name = self.name(name);
+                format!("(attribute_not_exists({name}) OR {name} < {})", self.value(value))
+            }
+            Condition::Above(name, value) => format!("{} > {}", self.name(name), self.value(value)),
+            Condition::Missing(name) => format!("attribute_not_exists({})", self.name(name)),
+            Condition::All(all) => self.joined(all, " AND "),
+            Condition::Any(any) => self.joined(any, " OR "),
+        })
+    }
+
+    fn joined(&mut self, conditions: &[Condition], with: &str) -> String {
+        let parts: Vec<_> = conditions.iter().filter_map(|condition| self.condition(condition)).collect();
+        format!("({})", parts.join(with))
+    }
+
+    fn update(&mut self, update: &Update) -> String {
+        let mut parts = Vec::new();
+        let sets: Vec<_> = update.set.iter().map(|(name, value)| format!("{} = {}", self.name(name), self.value(value))).collect();
+        if !sets.is_empty() {
+            parts.push(format!("SET {}", sets.join(", ")));
+        }
+        let adds: Vec<_> = update.add.iter().map(|(name, amount)| format!("{} {}", self.name(name), self.value(&value(amount)))).collect();
+        if !adds.is_empty() {
+            parts.push(format!("ADD {}", adds.join(", ")));
+        }
+        let removes: Vec<_> = update.remove.iter().map(|name| self.name(name)).collect();
+        if !removes.is_empty() {
+            parts.push(format!("REMOVE {}", removes.join(", ")));
+        }
+        parts.join(" ")
+    }
+}

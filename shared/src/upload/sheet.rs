@@ -1,0 +1,173 @@
+//! Text to rows of known cells: the header is matched to the fields we know, and columns outside the agreement are left
+//! behind here, before anything else sees them.
+
+use std::collections::HashSet;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::{
+    MAX_ROWS, Refusal,
+    column::{self, Column},
+    finding::{Code, Finding},
+};
+use crate::{
+    person::Role,
+    privacy::agreement::{Agreement, Field},
+};
+
+/// One row: its number as a spreadsheet counts (header = 1), and its cells in columns that may be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The number.
+    pub number: u32,
+    /// Column, index of the column in the file, text.
+    pub cells: Vec<(Column, usize, String)>,
+}
+
+impl Row {
+    /// The cell of a field, with its index. Of several, the first that is not empty.
+    pub fn cell(&self, role: Role, field: Field) -> Option<(usize, &str)> {
+        self.all(role, field).next()
+    }
+
+    /// All cells of a field that are not empty.
+    pub fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (usize, &str)> {
+        let wanted = Column { role, field };
+        self.cells.iter().filter(move |(column, _, text)| *column == wanted && !text.trim().is_empty()).map(|(_, index, text)| (*index, text.as_str()))
+    }
+}
+
+/// A file as rows.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    /// Which layout it was.
+    pub format: &'static str,
+    /// The rows that hold anything.
+    pub rows: Vec<Row>,
+    /// Which columns the file has, of those that may be stored.
+    pub columns: HashSet<Column>,
+    /// How many columns were not stored.
+    pub dropped_columns: usize,
+    /// What was found on the way.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a comma-separated file with a header row.
+///
+/// # Errors
+/// What cannot be such a file is refused by name.
+pub fn read(text: &str, agreement: &Agreement) -> Result<Sheet, Refusal> {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut record = ByteRecord::new();
+    let next = |reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord| reader.read_byte_record(record).map_err(|_| Refusal::NotCsv);
+    if !next(&mut reader, &mut record)? {
+        return Err(Refusal::EmptyFile);
+    }
+    let mut sheet = Sheet { format: "csv", ..Sheet::default() };
+    let header_cells = record.len();
+    let kept = sheet.header(&record, agreement)?;
+    let mut number = 1;
+    while next(&mut reader, &mut record)? {
+        number += 1;
+        if record.iter().all(<[u8]>::is_empty) || record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace)) {
+            continue;
+        }
+        if sheet.rows.len() == MAX_ROWS {
+            return Err(Refusal::TooManyRows);
+        }
+        if record.len() != header_cells {
+            sheet.findings.push(Finding::new(number, None, Code::RowRagged));
+        }
+        let cells = kept.iter().filter_map(|(column, index)| {
+            let text = std::str::from_utf8(record.get(*index)?).ok()?;
+            Some((*column, *index, text.to_owned()))
+        });
+        sheet.rows.push(Row { number, cells: cells.collect() });
+    }
+    if sheet.rows.is_empty() { Err(Refusal::HeaderOnly) } else { Ok(sheet) }
+}
+
+impl Sheet {
+    /// Matches the header; returns the columns to keep.
+    fn header(&mut self, record: &ByteRecord, agreement: &Agreement) -> Result<Vec<(Column, usize)>, Refusal> {
+        let mut kept = Vec::new();
+        let mut known = HashSet::new();
+        for (index, cell) in record.iter().enumerate() {
+            let Some(column) = std::str::from_utf8(cell).ok().and_then(column::recognise) else {
+                // Trailing commas make columns without a name: they are nothing that could be dropped.
+                if !cell.iter().all(u8::is_ascii_whitespace) {
+                    self.dropped_columns += 1;
+                    self.findings.push(Finding::new(1, Some(index), Code::ColumnUnknown));
+                }
+                continue;
+            };
+            if !known.insert(column) && !column::may_repeat(column.field) {
+                self.dropped_columns += 1;
+                self.findings.push(Finding::new(1, Some(index), Code::ColumnTwice));
+            } else if agreement.allows(column.role, column.field) {
+                self.columns.insert(column);
+                kept.push((column, index));
+            } else {
+                self.dropped_columns += 1;
+                self.findings.push(Finding::new(1, Some(index), Code::ColumnNotAgreed));
+            }
+        }
+        if known.is_empty() {
+            return Err(Refusal::NoKnownColumn);
+        }
+        let names_a_pupil = |column: &Column| column.role == Role::Pupil && matches!(column.field, Field::GivenName | Field::FamilyName | Field::SourceId);
+        if self.columns.iter().any(names_a_pupil) { Ok(kept) } else { Err(Refusal::NoPupilColumn) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agreement() -> Agreement {
+        let pupil = BTreeSet::from([Field::GivenName, Field::FamilyName, Field::SourceId]);
+        let contact = BTreeSet::from([Field::Email]);
+        Agreement { fields: BTreeMap::from([(Role::Pupil, pupil), (Role::Contact, contact)]), signed_on: date(2026, 9, 1) }
+    }
+
+    #[test]
+    fn a_column_outside_the_agreement_never_gets_past_the_header() {
+        let sheet = read("Forename,Surname,Gender,Postcode,Shoe size,Email,\r\nAnn,Smith,F,ZZ1 1ZZ,31,a@example.com,\r\n", &agreement()).unwrap();
+        assert_eq!(sheet.dropped_columns, 3);
+        assert!(!format!("{:?}", sheet.rows).contains("ZZ1"));
+        assert_eq!(sheet.rows[0].cells.len(), 3);
+    }
+
+    #[test]
+    fn refusals() {
+        for (text, refusal) in [
+            ("Forename,Surname\n", Refusal::HeaderOnly),
+            ("Forename,Surname\n,\n , \n", Refusal::HeaderOnly),
+            ("x,y\n1,2\n", Refusal::NoKnownColumn),
+            ("Email\na@example.com\n", Refusal::NoPupilColumn),
+        ] {
+            assert_eq!(read(text, &agreement()).map(|_| ()), Err(refusal), "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_keep_their_spreadsheet_numbers() {
+        let sheet = read("Forename,Surname\nAnn,\"Smi\nth\"\n\n,\nBen,Cole,extra\n", &agreement()).unwrap();
+        let numbers: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
+        // The quoted line break does not make a row; the csv reader passes over the wholly empty line.
+        assert_eq!(numbers, [2, 4]);
+        assert_eq!(sheet.findings.iter().map(|finding| (finding.row, finding.code.as_str())).collect::<Vec<_>>(), [(4, "row_ragged")]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in "(Forename,Surname,Email\n)?(?s:.{0,200})") {
+            let _ = read(&text, &agreement());
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The record of an upload.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    finding::Finding,
+    plan::{Counts, HeldBecause},
+};
+use crate::{
+    id::{SchoolId, UploadId},
+    privacy::retention::DataClass,
+    store::{
+        key::{self, Key, TableName},
+        table::Record,
+    },
+};
+
+/// How long the office has to send the file: 15 minutes.
+pub const PUT_LIFETIME_MINUTES: i64 = 15;
+/// How long an upload may wait for its file before it is `expired`: 24 hours.
+pub const WAITING_HOURS: i64 = 24;
+/// How long a held upload waits for a decision: 7 days.
+pub const REVIEW_DAYS: i64 = 7;
+/// Findings kept in the record; the report has them all.
+pub const FINDINGS_KEPT: usize = 100;
+
+/// Where an upload stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadStatus {
+    /// The file has not come yet.
+    Waiting,
+    /// Being read.
+    Reading,
+    /// Held for a decision.
+    Review,
+    /// Being applied.
+    Applying,
+    /// Applied.
+    Done,
+    /// Not usable, or refused by the office.
+    Refused,
+    /// Applied and taken back.
+    Undone,
+    /// Abandoned.
+    Expired,
+}
+
+impl UploadStatus {
+    /// Nothing more will happen by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Refused | Self::Undone | Self::Expired)
+    }
+
+    /// The word as stored and told.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Reading => "reading",
+            Self::Review => "review",
+            Self::Applying => "applying",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Undone => "undone",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Whether a file is applied at once or only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Apply, unless the safety stop holds it.
+    Apply,
+    /// Say what it would do and wait.
+    Preview,
+}
+
+/// How much of the school the file speaks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All of it: whoever is absent is missing.
+    #[default]
+    Full,
+    /// A part: nobody is called missing.
+    Partial,
+}
+
+/// What reading the file gave. Counts and codes: no cell of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The text encoding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Rows below the header that hold anything.
+    #[serde(default)]
+    pub rows: usize,
+    /// What it does or would do.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Columns not stored.
+    #[serde(default)]
+    pub dropped_columns: usize,
+    /// The first [`FINDINGS_KEPT`] findings.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// All findings.
+    #[serde(default)]
+    pub findings_total: usize,
+    /// Why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_because: Option<HeldBecause>,
+    /// The school's revision that the plan was made from.
+    #[serde(default)]
+    pub planned_revision: u64,
+}
+
+/// The record of an upload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Upload {
+    /// The tenant.
+    pub school_id: SchoolId,
+    /// The id.
+    pub upload_id: UploadId,
+    /// Where it stands.
+    pub status: UploadStatus,
+    /// The announced size.
+    pub bytes: usize,
+    /// Apply or preview.
+    pub mode: Mode,
+    /// How much of the school it speaks for.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Who asked for it (the issuer's id).
+    pub asked_by: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Who approved it, if it was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// What came of it.
+    #[serde(default)]
+    pub outcome: Outcome,
+    /// When the status last changed.
+    pub changed_at: Timestamp,
+    /// The file is gone, all versions.
+    #[serde(default)]
+    pub file_erased: bool,
+    /// The report is gone.
+    #[serde(default)]
+    pub report_erased: bool,
+}
+
+impl Record for Upload {
+    const KIND: &'static str = "upload";
+    const TABLE: TableName = TableName::Directory;
+    const CLASS: DataClass = DataClass::Upload;
+    fn key(&self) -> Key {
+        key::upload(self.school_id, self.upload_id)
+    }
+}
+
+/// What retention has to do about an upload now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nobody finishes it any more: it expires, and its file goes.
+    Expire,
+    /// It has ended and its file is still there.
+    EraseFile,
+    /// Its report has been kept long enough.
+    EraseReport,
+    /// The record itself.
+    Delete,
+}
+
+impl Upload {
+    /// What is due at `now`.
+    pub fn due(&self, now: Timestamp) -> Vec<Due> {
+        let age = now.duration_since(self.created_at);
+        if age >= DataClass::Upload.period() {
+            return vec![Due::EraseFile, Due::EraseReport, Due::Delete];
+        }
+        let mut due = Vec::new();
+        if self.is_abandoned(now) {
+            due.push(Due::Expire);
+        } else if self.status.is_final() && !self.file_erased {
+            due.push(Due::EraseFile);
+        }
+        if age >= DataClass::UploadReport.period() && !self.report_erased {
+            due.push(Due::EraseReport);
+        }
+        due
+    }
+
+    /// Whether nobody will finish it any more: it waited too long for its file or for a decision.
+    pub fn is_abandoned(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.changed_at);
+        match self.status {
+            UploadStatus::Waiting => age >= jiff::SignedDuration::from_hours(WAITING_HOURS),
+            UploadStatus::Review => age >= crate::time::days(REVIEW_DAYS),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_ends_by_status_and_age() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let upload = |status, file_erased| Upload {
+            school_id: SchoolId::new(at, &[1; 10]),
+            upload_id: UploadId::new(at, &[2; 10]),
+            status,
+            bytes: 1,
+            mode: Mode::Apply,
+            scope: Scope::Full,
+            asked_by: "x".into(),
+            created_at: at,
+            approved_by: None,
+            outcome: Outcome::default(),
+            changed_at: at,
+            file_erased,
+            report_erased: false,
+        };
+        for (status, file_erased, hours, due) in [
+            (UploadStatus::Waiting, false, 23, vec![]),
+            (UploadStatus::Waiting, false, 24, vec![Due::Expire]),
+            (UploadStatus::Review, false, 24 * 7 - 1, vec![]),
+            (UploadStatus::Review, false, 24 * 7, vec![Due::Expire]),
+            (UploadStatus::Applying, false, 24 * 20, vec![]),
+            (UploadStatus::Done, false, 1, vec![Due::EraseFile]),
+            (UploadStatus::Done, true, 24 * 30, vec![Due::EraseReport]),
+            (UploadStatus::Done, true, 24 * 396, vec![Due::EraseFile, Due::EraseReport, Due::Delete]),
+        ] {
+            assert_eq!(upload(status, file_erased).due(at + SignedDuration::from_hours(hours)), due, "{status:?} {hours}");
+        }
+    }
+}

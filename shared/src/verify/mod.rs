@@ -1,0 +1,9 @@
+//! Who a claimant is: matching a claim against the school's data, the one-time code that proves possession, and the
+//! session that follows. Names and date of birth select; only a code to the registered contact point proves; the link
+//! authorises.
+
+pub mod claim;
+pub mod code;
+pub mod limit;
+pub mod session;
+pub mod store;

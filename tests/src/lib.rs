@@ -1,0 +1,1 @@
+//! Nothing here: the integration binary is `it/`.
