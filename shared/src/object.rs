@@ -4,13 +4,15 @@ use std::{fmt::Display, time::Duration};
 
 use aws_sdk_s3::{
     Client,
-    error::DisplayErrorContext,
     presigning::PresigningConfig,
     primitives::ByteStream,
     types::{Delete, ObjectIdentifier},
 };
 
-use crate::id::{SchoolId, UploadId};
+use crate::{
+    id::{SchoolId, UploadId},
+    store::failure::describe,
+};
 
 /// The content type that a presigned upload is signed for.
 pub const UPLOAD_CONTENT_TYPE: &str = "text/csv";
@@ -80,7 +82,7 @@ impl Bucket {
     pub async fn presign_put(&self, key: &str, bytes: i64, lifetime: Duration) -> Result<Presigned, ObjectError> {
         let config = PresigningConfig::expires_in(lifetime).map_err(|error| ObjectError::new("presigning", &error))?;
         let request = self.client.put_object().bucket(&self.name).key(key).content_length(bytes).content_type(UPLOAD_CONTENT_TYPE);
-        let signed = request.presigned(config).await.map_err(|error| ObjectError::new("presigning", &DisplayErrorContext(error)))?;
+        let signed = request.presigned(config).await.map_err(|error| ObjectError::new("presigning", &describe(&error)))?;
         let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(Presigned { url: signed.uri().to_owned(), headers })
     }
@@ -89,7 +91,7 @@ impl Bucket {
     pub async fn presign_get(&self, key: &str, lifetime: Duration) -> Result<String, ObjectError> {
         let config = PresigningConfig::expires_in(lifetime).map_err(|error| ObjectError::new("presigning", &error))?;
         let signed = self.client.get_object().bucket(&self.name).key(key).presigned(config).await;
-        Ok(signed.map_err(|error| ObjectError::new("presigning", &DisplayErrorContext(error)))?.uri().to_owned())
+        Ok(signed.map_err(|error| ObjectError::new("presigning", &describe(&error)))?.uri().to_owned())
     }
 
     /// An object of at most `limit` bytes, or `None` when there is none. A larger one is cut at `limit + 1` bytes, so that
@@ -98,7 +100,7 @@ impl Bucket {
         let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) => return Ok(None),
-            Err(error) => return Err(ObjectError::new("GetObject", &DisplayErrorContext(error))),
+            Err(error) => return Err(ObjectError::new("GetObject", &describe(&error))),
         };
         let mut bytes = Vec::with_capacity(usize::try_from(answer.content_length.unwrap_or_default()).unwrap_or_default().min(limit + 1));
         let mut body = answer.body;
@@ -115,7 +117,7 @@ impl Bucket {
     /// Writes an object.
     pub async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<(), ObjectError> {
         let request = self.client.put_object().bucket(&self.name).key(key).content_type(content_type).body(ByteStream::from(bytes));
-        request.send().await.map_err(|error| ObjectError::new("PutObject", &DisplayErrorContext(error)))?;
+        request.send().await.map_err(|error| ObjectError::new("PutObject", &describe(&error)))?;
         Ok(())
     }
 
@@ -124,7 +126,7 @@ impl Bucket {
         let mut erased = 0;
         loop {
             let found = self.client.list_object_versions().bucket(&self.name).prefix(key).send().await;
-            let found = found.map_err(|error| ObjectError::new("ListObjectVersions", &DisplayErrorContext(error)))?;
+            let found = found.map_err(|error| ObjectError::new("ListObjectVersions", &describe(&error)))?;
             let versions = found.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
             let markers = found.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
             // A prefix may match longer keys: only this very object goes.
@@ -139,7 +141,7 @@ impl Bucket {
             erased += ids.len();
             let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build().map_err(|error| ObjectError::new("DeleteObjects", &error))?;
             let answer = self.client.delete_objects().bucket(&self.name).delete(delete).send().await;
-            let answer = answer.map_err(|error| ObjectError::new("DeleteObjects", &DisplayErrorContext(error)))?;
+            let answer = answer.map_err(|error| ObjectError::new("DeleteObjects", &describe(&error)))?;
             if let Some(error) = answer.errors.unwrap_or_default().first() {
                 return Err(ObjectError::new("DeleteObjects", &error.code.as_deref().unwrap_or("refused")));
             }

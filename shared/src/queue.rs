@@ -1,10 +1,13 @@
 //! The queues: tagged, versioned tasks that hold ids and nothing else.
 
-use aws_sdk_sqs::{Client, error::DisplayErrorContext, types::SendMessageBatchRequestEntry};
+use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, SchoolId, UploadId, VerificationId};
+use crate::{
+    id::{MessageId, SchoolId, UploadId, VerificationId},
+    store::failure::describe,
+};
 
 /// Entries in one `SendMessageBatch` call (an SQS quota).
 const BATCH: usize = 10;
@@ -118,7 +121,7 @@ impl Queues {
             });
             let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| QueueError(error.to_string()))?;
             let answer = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
-            let answer = answer.map_err(|error| QueueError(DisplayErrorContext(error).to_string()))?;
+            let answer = answer.map_err(|error| QueueError(describe(&error)))?;
             if let Some(refused) = answer.failed.first() {
                 return Err(QueueError(format!("{} of {} entries refused: {}", answer.failed.len(), some.len(), refused.code)));
             }

@@ -19,7 +19,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hmac,
 };
-use aws_sdk_kms::{Client, error::DisplayErrorContext, primitives::Blob, types::DataKeySpec};
+use aws_sdk_kms::{Client, primitives::Blob, types::DataKeySpec};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     privacy::retention::DataClass,
     random,
     store::{
+        failure::describe,
         key::{self, Key, TableName},
         table::{Condition, Record, StoreError, Tables},
     },
@@ -266,7 +267,7 @@ impl Keyring {
             .encryption_context(name, value)
             .send()
             .await
-            .map_err(|error| SealError::Unavailable(DisplayErrorContext(error).to_string()))?
+            .map_err(|error| SealError::Unavailable(describe(&error)))?
             .plaintext
             .ok_or(SealError::Broken)?;
         let key = Arc::new(DataKey::new(plain.as_ref()));
@@ -288,7 +289,7 @@ impl Keyring {
             .encryption_context(name, value)
             .send()
             .await
-            .map_err(|error| SealError::Unavailable(DisplayErrorContext(error).to_string()))?;
+            .map_err(|error| SealError::Unavailable(describe(&error)))?;
         let wrapped = Sealed(made.ciphertext_blob.ok_or(SealError::Broken)?.into_inner());
         match self.tables.put(&WrappedKey { place: Some(domain), wrapped, retired: false }, Condition::Absent).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),

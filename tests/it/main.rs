@@ -1,1 +1,6 @@
-//! One integration binary over the real stack.
+//! One integration binary over the real stack, in reading order: the source tree, the template, then a school's file in
+//! and a message out. `cargo local test` starts the stack; each test makes a school of its own on it ([`world`]).
+
+mod architecture;
+mod template;
+mod world;

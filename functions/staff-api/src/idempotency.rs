@@ -7,7 +7,7 @@ use shared::{
     privacy::retention::DataClass,
     store::{
         key,
-        table::{Condition, StoreError, Tables, Write},
+        table::{Condition, StoreError, Tables, Write, value},
     },
     verify::session::hash,
 };
@@ -18,12 +18,13 @@ const MAX_KEY: usize = 255;
 /// What is known of a request that may be a repetition.
 pub struct Replay {
     record: Option<Idempotency>,
+    now: i64,
 }
 
 impl Replay {
     /// From the request; one without the header is never a repetition. `scope` is the school, or `operator`.
     pub fn of(request: &Request, staff: &Staff, scope: &str, now: Timestamp) -> Result<Self, Problem> {
-        let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None }) };
+        let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None, now: 0 }) };
         if given.is_empty() || given.len() > MAX_KEY {
             return Err(Problem::fields(vec![FieldError::new("", "idempotency_key", "send an Idempotency-Key of 1 to 255 letters")]));
         }
@@ -34,14 +35,15 @@ impl Replay {
             id: String::new(),
             expires: (now + DataClass::Idempotency.period()).as_second(),
         };
-        Ok(Self { record: Some(record) })
+        Ok(Self { record: Some(record), now: now.as_second() })
     }
 
     /// The id that the first request got, if this is a repetition.
     pub async fn seen(&self, tables: &Tables) -> Result<Option<String>, ApiError> {
         let Some(record) = &self.record else { return Ok(None) };
         let first: Option<Idempotency> = tables.get(key::idempotency(&record.scope, &record.hash)).await?;
-        match first {
+        // DynamoDB expires items late: after 24 hours the key is free again.
+        match first.filter(|first| self.now < first.expires) {
             Some(first) if first.body_hash != record.body_hash => {
                 Err(Problem::new(Code::KeyReused, "Use a new Idempotency-Key for a new request; this one was sent with another body.").into())
             }
@@ -51,6 +53,7 @@ impl Replay {
 
     /// The write that remembers the answer; belongs into the same transaction as what it answers for.
     pub fn write(self, id: &str) -> Result<Option<Write>, StoreError> {
-        self.record.map(|record| Write::put(&Idempotency { id: id.to_owned(), ..record }, Condition::Absent)).transpose()
+        let free = Condition::MissingOrBelow("expires", value(self.now));
+        self.record.map(|record| Write::put(&Idempotency { id: id.to_owned(), ..record }, free)).transpose()
     }
 }

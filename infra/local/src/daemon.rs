@@ -114,7 +114,7 @@ async fn launch(port: u16, tap_port: u16) -> Result<()> {
     let log = state.join("serve.log");
     let out = File::create(&log).setup(format_args!("{} cannot be written", log.display()))?;
     let err = out.try_clone().setup("the log cannot be shared")?;
-    let mut child = Command::new(std::env::current_exe().setup("the runner cannot find itself")?)
+    let mut child = Command::new(runner()?)
         .args(["serve", "--port", &port.to_string(), "--tap-port", &tap_port.to_string()])
         .stdin(Stdio::null())
         .stdout(out)
@@ -175,4 +175,11 @@ pub async fn down() -> Result<bool> {
     let _ = fs::remove_file(Running::path());
     let _ = fs::remove_file(StackFile::path());
     Ok(stopped)
+}
+
+/// The runner's own binary. Building the workspace may just have replaced it, and Linux then says so behind the path.
+fn runner() -> Result<PathBuf, Error> {
+    let path = std::env::current_exe().setup("the runner cannot find itself")?;
+    let text = path.to_string_lossy();
+    Ok(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }

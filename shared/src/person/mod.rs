@@ -2,6 +2,8 @@
 
 pub mod email;
 pub mod guardianship;
+#[cfg(test)]
+pub(crate) mod made_up;
 pub mod name;
 pub mod phone;
 pub mod store;

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{AttributeValue, KeysAndAttributes, Put, ReturnValue, TransactWriteItem, Update as SdkUpdate},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::key::{Key, TableName};
+use super::{
+    failure::describe,
+    key::{Key, TableName},
+};
 use crate::privacy::retention::DataClass;
 
 /// Items in one `TransactWriteItems` call (a DynamoDB quota).
@@ -507,11 +510,12 @@ where
 {
     let code = error.code().unwrap_or_default();
     let message = error.message().unwrap_or_default();
-    if code == "ConditionalCheckFailedException" || (code == "TransactionCanceledException" && message.contains("ConditionalCheckFailed")) {
+    // A transaction that met another one on the same item was not carried out either: the same "read again" holds.
+    let met = |reason| code == "TransactionCanceledException" && message.contains(reason);
+    if code == "ConditionalCheckFailedException" || code == "TransactionConflictException" || met("ConditionalCheckFailed") || met("TransactionConflict") {
         return StoreError::Conflict;
     }
-    let detail = if code.is_empty() { DisplayErrorContext(error).to_string() } else { format!("{code}: {message}") };
-    StoreError::Unavailable { action, detail }
+    StoreError::Unavailable { action, detail: describe(error) }
 }
 
 /// Builds expression text with placeholders, so that no name can clash with a reserved word.
