@@ -6,6 +6,7 @@ line on standard output tells the runner what is going on; the last one is the r
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -60,16 +61,22 @@ def package(s3, template_path, region):
         if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             raise
 
+    # The archives take most of the time; the last step is the stack itself.
+    steps = len(CODE_URI.findall(text)) + 1
+    packing = itertools.count()
+
     def upload(match):
         folder = os.path.normpath(os.path.join(base, match["path"]))
         name = os.path.basename(folder)
-        say("progress", text=f"packing {name}")
+        say("progress", text=f"packing {name}", done=next(packing), total=steps)
         archive = packed(folder)
         key = f"{name}/{hashlib.sha256(archive).hexdigest()}.zip"
         s3.put_object(Bucket=ARTEFACTS, Key=key, Body=archive)
         return f"{match['key']}s3://{ARTEFACTS}/{key}"
 
-    return CODE_URI.sub(upload, text)
+    packed_text = CODE_URI.sub(upload, text)
+    say("progress", text="making the resources", done=steps - 1, total=steps)
+    return packed_text
 
 
 def current(cfn, name):

@@ -1,8 +1,8 @@
 //! The wiring that every function shares: from the environment to the clients it was given. Makes no call.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 
 use crate::{
     channel::{email::Mailer, sms::Texter},
@@ -12,6 +12,12 @@ use crate::{
     seal::Keyring,
     store::{key::TableName, table::Tables},
 };
+
+/// How long SES may take over a call. Without an end to it a lost answer would take the worker along (60 seconds) and leave
+/// the whole chunk in doubt.
+const EMAIL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long SNS may take over a text: 50 texts, ten at once, take five times this at worst.
+const SMS_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A connection to the cloud in which nothing has been asked yet.
 #[derive(Debug)]
@@ -42,7 +48,11 @@ impl Cloud {
 
     /// The keyring, over tables that include [`TableName::Keys`].
     pub fn keyring(&self, tables: &Tables) -> Result<Arc<Keyring>, ConfigError> {
-        Ok(Arc::new(Keyring::new(aws_sdk_kms::Client::new(&self.sdk), config::required("KMS_KEY_ID")?, tables.clone())))
+        Ok(Arc::new(Keyring::new(
+            aws_sdk_kms::Client::new(&self.sdk),
+            config::required("KMS_KEY_ID")?,
+            tables.clone(),
+        )))
     }
 
     /// The queues.
@@ -52,17 +62,29 @@ impl Cloud {
 
     /// The bucket that a variable names. Addressed by path, which every S3 endpoint understands.
     pub fn bucket(&self, variable: &'static str) -> Result<Bucket, ConfigError> {
-        let client = aws_sdk_s3::config::Builder::from(&self.sdk).force_path_style(config::stage() == config::Stage::Local).build();
+        let client = aws_sdk_s3::config::Builder::from(&self.sdk)
+            .force_path_style(config::stage() == config::Stage::Local)
+            .build();
         Ok(Bucket::new(aws_sdk_s3::Client::from_conf(client), config::required(variable)?))
     }
 
     /// The e-mail carrier.
     pub fn mailer(&self) -> Result<Mailer, ConfigError> {
-        Ok(Mailer::new(aws_sdk_sesv2::Client::new(&self.sdk), config::required("SENDING_DOMAIN")?, config::required("CONFIGURATION_SET")?))
+        let config = aws_sdk_sesv2::config::Builder::from(&self.sdk).timeout_config(within(EMAIL_TIMEOUT));
+        Ok(Mailer::new(
+            aws_sdk_sesv2::Client::from_conf(config.build()),
+            config::required("SENDING_DOMAIN")?,
+            config::required("CONFIGURATION_SET")?,
+        ))
     }
 
     /// The text carrier.
     pub fn texter(&self) -> Texter {
-        Texter::new(aws_sdk_sns::Client::new(&self.sdk))
+        let config = aws_sdk_sns::config::Builder::from(&self.sdk).timeout_config(within(SMS_TIMEOUT));
+        Texter::new(aws_sdk_sns::Client::from_conf(config.build()))
     }
+}
+
+fn within(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(limit).build()
 }

@@ -42,7 +42,11 @@ where
             Err(panic) => (panic.id(), "the task panicked".to_owned()),
         };
         let message_id = ids.remove(&id).unwrap_or_default();
-        tracing::error!(queue_message_id = message_id, failure, "a record failed and will be delivered again");
+        tracing::error!(
+            queue_message_id = message_id,
+            failure,
+            "a record failed and will be delivered again"
+        );
         response.add_failure(message_id);
     }
     response
@@ -66,7 +70,8 @@ mod tests {
             }
         })
         .await;
-        let mut failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.clone()).collect();
+        let mut failed: Vec<_> =
+            response.batch_item_failures.iter().map(|failure| failure.item_identifier.clone()).collect();
         failed.sort();
         assert_eq!(failed, ["b", "c"]);
     }

@@ -9,7 +9,14 @@ use tracing_subscriber::EnvFilter;
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // Lambda stamps each line itself; colours would be noise in CloudWatch.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).without_time().with_target(false).with_current_span(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .without_time()
+        .with_target(false)
+        .with_current_span(false)
+        .try_init();
 }
 
 /// Writes one metric in CloudWatch's embedded format: a log line that becomes a number, with no call and no grant.

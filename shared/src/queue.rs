@@ -87,7 +87,8 @@ impl Task {
     /// Reads a body.
     pub fn from_body(body: &str) -> Result<Self, TaskError> {
         let mut value: serde_json::Value = serde_json::from_str(body).map_err(|_| TaskError::Unreadable)?;
-        let version = value.as_object_mut().and_then(|object| object.remove("v")).ok_or(TaskError::Unreadable)?;
+        let version =
+            value.as_object_mut().and_then(|object| object.remove("v")).ok_or(TaskError::Unreadable)?;
         if version != VERSION {
             return Err(TaskError::Version);
         }
@@ -117,13 +118,24 @@ impl Queues {
     pub async fn send(&self, url: &str, group: &str, tasks: &[Task]) -> Result<(), QueueError> {
         for some in tasks.chunks(BATCH) {
             let entries = some.iter().enumerate().map(|(index, task)| {
-                SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(task.to_body()).message_group_id(group).build()
+                SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(task.to_body())
+                    .message_group_id(group)
+                    .build()
             });
-            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| QueueError(error.to_string()))?;
-            let answer = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
+            let entries =
+                entries.collect::<Result<Vec<_>, _>>().map_err(|error| QueueError(error.to_string()))?;
+            let answer =
+                self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
             let answer = answer.map_err(|error| QueueError(describe(&error)))?;
             if let Some(refused) = answer.failed.first() {
-                return Err(QueueError(format!("{} of {} entries refused: {}", answer.failed.len(), some.len(), refused.code)));
+                return Err(QueueError(format!(
+                    "{} of {} entries refused: {}",
+                    answer.failed.len(),
+                    some.len(),
+                    refused.code
+                )));
             }
         }
         Ok(())
@@ -137,7 +149,11 @@ mod tests {
     #[test]
     fn bodies_are_versioned_and_hold_ids_only() {
         let at = Timestamp::UNIX_EPOCH;
-        let task = Task::SendChunk { school_id: SchoolId::new(at, &[1; 10]), message_id: MessageId::new(at, &[2; 10]), chunk: 7 };
+        let task = Task::SendChunk {
+            school_id: SchoolId::new(at, &[1; 10]),
+            message_id: MessageId::new(at, &[2; 10]),
+            chunk: 7,
+        };
         insta::assert_snapshot!(task.to_body(), @r#"{"v":1,"task":"send_chunk","school_id":"sch_00000000000071018101010101010101","message_id":"msg_00000000000072028202020202020202","chunk":7}"#);
         assert_eq!(Task::from_body(&task.to_body()), Ok(task));
     }

@@ -17,7 +17,7 @@ use std::{
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hmac,
+    digest, hmac,
 };
 use aws_sdk_kms::{Client, primitives::Blob, types::DataKeySpec};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -164,8 +164,13 @@ impl DataKey {
         let derive = |label: &str| hmac::sign(&root, label.as_bytes());
         let mut id = [0; 4];
         id.copy_from_slice(&derive("bookbag id 1").as_ref()[..4]);
-        let seal = UnboundKey::new(&AES_256_GCM, derive("bookbag seal 1").as_ref()).expect("32 bytes are an AES-256 key");
-        Self { id, seal: LessSafeKey::new(seal), blind: hmac::Key::new(hmac::HMAC_SHA256, derive("bookbag blind 1").as_ref()) }
+        let seal = UnboundKey::new(&AES_256_GCM, derive("bookbag seal 1").as_ref())
+            .expect("32 bytes are an AES-256 key");
+        Self {
+            id,
+            seal: LessSafeKey::new(seal),
+            blind: hmac::Key::new(hmac::HMAC_SHA256, derive("bookbag blind 1").as_ref()),
+        }
     }
 
     /// Seals a value for one place.
@@ -175,7 +180,11 @@ impl DataKey {
     pub fn seal(&self, place: Place<'_>, value: &impl Serialize, nonce: [u8; NONCE_LEN]) -> Sealed {
         let mut body = serde_json::to_vec(value).expect("stored types can be written as JSON");
         self.seal
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.associated_data()), &mut body)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(place.associated_data()),
+                &mut body,
+            )
             .expect("a body of this size can be sealed");
         let mut out = Vec::with_capacity(HEADER + NONCE_LEN + body.len());
         out.push(VERSION);
@@ -187,11 +196,18 @@ impl DataKey {
 
     /// Opens a value sealed for the same place.
     pub fn open<T: DeserializeOwned>(&self, place: Place<'_>, sealed: &Sealed) -> Result<T, SealError> {
-        let rest = sealed.0.strip_prefix(&[VERSION]).and_then(|rest| rest.strip_prefix(&self.id)).ok_or(SealError::Broken)?;
+        let rest = sealed
+            .0
+            .strip_prefix(&[VERSION])
+            .and_then(|rest| rest.strip_prefix(&self.id))
+            .ok_or(SealError::Broken)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Broken)?;
         let mut body = body.to_vec();
-        let plain = self.seal.open_in_place(nonce, Aad::from(place.associated_data()), &mut body).map_err(|_| SealError::Broken)?;
+        let plain = self
+            .seal
+            .open_in_place(nonce, Aad::from(place.associated_data()), &mut body)
+            .map_err(|_| SealError::Broken)?;
         serde_json::from_slice(plain).map_err(|_| SealError::Broken)
     }
 
@@ -210,6 +226,11 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// SHA-256 of some bytes, in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 /// A fresh nonce.
@@ -291,7 +312,11 @@ impl Keyring {
             .await
             .map_err(|error| SealError::Unavailable(describe(&error)))?;
         let wrapped = Sealed(made.ciphertext_blob.ok_or(SealError::Broken)?.into_inner());
-        match self.tables.put(&WrappedKey { place: Some(domain), wrapped, retired: false }, Condition::Absent).await {
+        match self
+            .tables
+            .put(&WrappedKey { place: Some(domain), wrapped, retired: false }, Condition::Absent)
+            .await
+        {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -2,5 +2,14 @@
 //! and a message out. `cargo local test` starts the stack; each test makes a school of its own on it ([`world`]).
 
 mod architecture;
+mod bad_input;
+mod crash;
+mod events;
+mod grants;
+mod ingest;
+mod messages;
+mod parents;
+mod retention;
+mod sheet;
 mod template;
 mod world;

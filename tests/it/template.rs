@@ -117,7 +117,7 @@ impl Template {
     }
 
     /// Every statement of every role and policy that exists on AWS, with the resource that holds it.
-    fn statements(&self) -> Vec<(&str, &Value)> {
+    pub fn statements(&self) -> Vec<(&str, &Value)> {
         let inline = self.of("AWS::IAM::Role").flat_map(|(id, role)| {
             list(&role["Properties"]["Policies"]).iter().map(move |policy| (id, policy))
         });

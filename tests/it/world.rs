@@ -27,6 +27,8 @@ pub struct World {
     pub stack: Stack,
     /// The school's id.
     pub school: String,
+    /// Its name.
+    pub name: String,
     /// The code that parents type.
     pub code: String,
     /// For requests that are not the API's, such as a presigned PUT.
@@ -152,13 +154,21 @@ pub fn failures(payload: &Value) -> Vec<String> {
 impl World {
     /// A new school with the usual agreement.
     pub async fn new() -> Self {
+        Self::named(text(&new_school()["name"])).await
+    }
+
+    /// A new school of this name, by which its one-time codes are found in the outbox.
+    pub async fn named(name: &str) -> Self {
         let stack = attach().await;
         let since = stack.mark().await.expect("the tap answers");
         let operator = OPERATOR.get_or_init(async || stack.token(&["operator"], None).await.expect("a token")).await;
         let http = reqwest::Client::new();
         let tokens = Mutex::new(HashMap::from([("operator".to_owned(), operator.clone())]));
-        let mut world = Self { stack, school: String::new(), code: String::new(), http, tokens, since };
-        let body = world.post("operator", "/v1/schools", &new_school()).await.expect(201);
+        let (school, code, name) = (String::new(), String::new(), name.to_owned());
+        let mut world = Self { stack, school, name, code, http, tokens, since };
+        let mut school = new_school();
+        school["name"] = json!(world.name);
+        let body = world.post("operator", "/v1/schools", &school).await.expect(201);
         text(&body["school_id"]).clone_into(&mut world.school);
         text(&body["code"]).clone_into(&mut world.code);
         world

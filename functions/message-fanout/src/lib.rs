@@ -63,7 +63,9 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
         let app = app.clone();
         async move {
             match Task::from_body(&body).map_err(Failure::retry)? {
-                Task::FanOut { school_id, message_id } => fan_out(&app, school_id, message_id).await.map_err(Failure::retry),
+                Task::FanOut { school_id, message_id } => {
+                    fan_out(&app, school_id, message_id).await.map_err(Failure::retry)
+                }
                 _ => Err(Failure::retry("this queue takes fan_out tasks only")),
             }
         }
@@ -98,7 +100,11 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     };
     let now = time::now().as_second();
     let resolver = hex(&random::bytes::<8>());
-    let free = Condition::All(vec![Condition::Present, Condition::Missing("chunks"), Condition::MissingOrBelow("resolver_until", value(now))]);
+    let free = Condition::All(vec![
+        Condition::Present,
+        Condition::Missing("chunks"),
+        Condition::MissingOrBelow("resolver_until", value(now)),
+    ]);
     let claim = Update::new().set("resolver", &resolver).set("resolver_until", now + RESOLVE_SECONDS);
     let message = match app.tables.update::<Message>(key::message(school, message_id), claim, free).await {
         Ok(message) => message,
@@ -117,24 +123,53 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     let mut writes = Vec::new();
     for (number, (channel, recipients)) in (0_u32..).zip(chunks) {
         let outcomes = Outcomes::queued(recipients.len());
-        let roster = Roster { school_id: school, message_id, chunk: number, channel, recipients, revision: tenant.school.revision };
-        let state = ChunkState { school_id: school, message_id, chunk: number, status: ChunkStatus::Queued, outcomes, claims: 0, claimed_until: 0 };
+        let roster = Roster {
+            school_id: school,
+            message_id,
+            chunk: number,
+            channel,
+            recipients,
+            revision: tenant.school.revision,
+        };
+        let state = ChunkState {
+            school_id: school,
+            message_id,
+            chunk: number,
+            status: ChunkStatus::Queued,
+            outcomes,
+            claims: 0,
+            claimer: None,
+            claimed_until: 0,
+        };
         writes.push(Write::put(&roster, Condition::Always)?);
         writes.push(Write::put(&state, Condition::Always)?);
     }
     let excluded: Vec<_> = resolution.excluded.iter().map(|(person, reason)| (*person, *reason)).collect();
     for (page, people) in (0_u32..).zip(excluded.chunks(EXCLUDED_PER_PAGE)) {
-        writes.push(Write::put(&Excluded { school_id: school, message_id, page, people: people.to_vec() }, Condition::Always)?);
+        writes.push(Write::put(
+            &Excluded::new(&tenant.key, school, message_id, page, people),
+            Condition::Always,
+        )?);
     }
-    let mine = || Condition::All(vec![Condition::Is("resolver", value(&resolver)), Condition::Missing("chunks")]);
+    let mine =
+        || Condition::All(vec![Condition::Is("resolver", value(&resolver)), Condition::Missing("chunks")]);
     let at = || key::message(school, message_id);
-    let shown = Update::new().set("chunks", count).set("recipients", resolution.count()).set("excluded", resolution.reasons()).remove("resolver").remove("resolver_until");
+    let shown = Update::new()
+        .set("chunks", count)
+        .set("recipients", resolution.count())
+        .set("excluded", resolution.reasons())
+        .remove("resolver")
+        .remove("resolver_until");
     let mut rest = writes.into_iter().peekable();
     loop {
         // One place of each transaction is the message itself: a worker that was overtaken writes nothing any more.
         let mut some: Vec<_> = rest.by_ref().take(TRANSACTION_ITEMS - 1).collect();
         let last = rest.peek().is_none();
-        some.push(if last { Write::update(TableName::Messaging, at(), shown.clone(), mine()) } else { Write::check(TableName::Messaging, at(), mine()) });
+        some.push(if last {
+            Write::update(TableName::Messaging, at(), shown.clone(), mine())
+        } else {
+            Write::check(TableName::Messaging, at(), mine())
+        });
         match app.tables.transact(some).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Err(FanOutError::Busy),
@@ -155,14 +190,23 @@ async fn again(app: &App, school: SchoolId, message_id: MessageId) -> Result<(),
     match message {
         // Erased meanwhile: nothing is left to do.
         None => Ok(()),
-        Some(Message { chunks: Some(count), stopped: false, purpose, .. }) => enqueue(app, school, message_id, purpose, count).await,
+        Some(Message { chunks: Some(count), stopped: false, purpose, .. }) => {
+            enqueue(app, school, message_id, purpose, count).await
+        }
         Some(Message { stopped: true, .. }) => Ok(()),
         Some(Message { chunks: None, .. }) => Err(FanOutError::Busy),
     }
 }
 
-async fn enqueue(app: &App, school: SchoolId, message_id: MessageId, purpose: Purpose, count: u32) -> Result<(), FanOutError> {
-    let tasks: Vec<_> = (0..count).map(|chunk| Task::SendChunk { school_id: school, message_id, chunk }).collect();
+async fn enqueue(
+    app: &App,
+    school: SchoolId,
+    message_id: MessageId,
+    purpose: Purpose,
+    count: u32,
+) -> Result<(), FanOutError> {
+    let tasks: Vec<_> =
+        (0..count).map(|chunk| Task::SendChunk { school_id: school, message_id, chunk }).collect();
     let queue = if purpose.is_urgent() { &app.urgent } else { &app.routine };
     Ok(app.queues.send(queue, &school.to_string(), &tasks).await?)
 }

@@ -16,7 +16,9 @@ use shared::{
         store::{CarrierIds, ChunkState, ChunkStatus, Content, Message, Roster},
     },
     person::store::Directory,
+    random,
     school::{School, SchoolState, Tenant},
+    seal::hex,
     store::{
         key::{self, TableName},
         table::{Condition, Record, StoreError, Update, Write, value},
@@ -36,36 +38,23 @@ const TEXTS_AT_ONCE: usize = 10;
 type Tried = BTreeMap<usize, Result<String, SendError>>;
 
 /// Sends a chunk.
-pub async fn send(app: &Arc<App>, school: SchoolId, message_id: MessageId, chunk: u32) -> Result<(), WorkError> {
+pub async fn send(
+    app: &Arc<App>,
+    school: SchoolId,
+    message_id: MessageId,
+    chunk: u32,
+) -> Result<(), WorkError> {
     let Some(state) = claim(app, school, message_id, chunk).await? else { return Ok(()) };
     let mut outcomes = state.outcomes.clone();
-    let (message, roster, record) = read(app, school, message_id, chunk).await?;
-    if message.stopped || record.state != SchoolState::Active {
-        outcomes.settle(Outcome::Stopped);
-        return write(app, &state, &outcomes, BTreeMap::new()).await;
-    }
-    let tenant = Tenant::with(&app.keyring, record).await?;
-    let content = message.content(&tenant.key)?;
-    let waiting = outcomes.waiting();
-    let directory = people(app, &tenant, &roster, &waiting).await?;
-    let mut ready = Vec::new();
-    for at in waiting {
-        let Some(recipient) = roster.recipients.get(at) else { continue };
-        match permitted(&tenant, &directory, &roster, recipient, message.purpose) {
-            Some(recipient) => ready.push((at, recipient)),
-            None => outcomes.0[at] = Outcome::Stopped,
-        }
-    }
-    let tried = match roster.channel {
-        Channel::Email => emails(app, &tenant, &directory, &content, &message, chunk, ready).await,
-        Channel::Sms => Ok(texts(app, &tenant, &directory, &content, ready).await),
-    };
-    let tried = match tried {
+    let tried = match attempt(app, &state, &mut outcomes).await {
         Ok(tried) => tried,
-        // Nothing of it was sent: the chunk goes back as it was.
         Err(error) => {
-            give_back(app, &state).await?;
-            return Err(error.into());
+            // Nothing of it was sent: the chunk goes back as it was, or it would pass for in doubt once the claim has run
+            // out. If giving it back fails too, that is what happens.
+            if let Err(second) = give_back(app, &state).await {
+                tracing::warn!(%school, message = %message_id, chunk, error = %second, "a chunk could not be given back");
+            }
+            return Err(error);
         }
     };
     let mut ids = BTreeMap::new();
@@ -88,36 +77,97 @@ pub async fn send(app: &Arc<App>, school: SchoolId, message_id: MessageId, chunk
     later.map_or(Ok(()), |error| Err(error.into()))
 }
 
+/// Looks again at what may still be sent, and sends it. An error means that no carrier took anything.
+async fn attempt(app: &Arc<App>, state: &ChunkState, outcomes: &mut Outcomes) -> Result<Tried, WorkError> {
+    let chunk = state.chunk;
+    let (message, roster, record) = read(app, state.school_id, state.message_id, chunk).await?;
+    if message.stopped || record.state != SchoolState::Active {
+        outcomes.settle(Outcome::Stopped);
+        return Ok(Tried::new());
+    }
+    let tenant = Tenant::with(&app.keyring, record).await?;
+    let content = message.content(&tenant.key)?;
+    let waiting = outcomes.waiting();
+    let directory = people(app, &tenant, &roster, &waiting).await?;
+    let mut ready = Vec::new();
+    for at in waiting {
+        let Some(recipient) = roster.recipients.get(at) else { continue };
+        match permitted(&tenant, &directory, &roster, recipient, message.purpose) {
+            Some(recipient) => ready.push((at, recipient)),
+            None => outcomes.0[at] = Outcome::Stopped,
+        }
+    }
+    match roster.channel {
+        Channel::Email => Ok(emails(app, &tenant, &directory, &content, &message, chunk, ready).await?),
+        Channel::Sms => Ok(texts(app, &tenant, &directory, &content, ready).await),
+    }
+}
+
 /// Claims the chunk; `None` when there is nothing left to do.
-async fn claim(app: &App, school: SchoolId, message_id: MessageId, chunk: u32) -> Result<Option<ChunkState>, WorkError> {
+async fn claim(
+    app: &App,
+    school: SchoolId,
+    message_id: MessageId,
+    chunk: u32,
+) -> Result<Option<ChunkState>, WorkError> {
     let at = || key::chunk_state(school, message_id, chunk);
     let now = time::now().as_second();
-    let claim = || Update::new().set("status", ChunkStatus::Claimed).set("claimed_until", now + CLAIM_SECONDS).add("claims", 1);
-    match app.tables.update::<ChunkState>(at(), claim(), Condition::Is("status", value(ChunkStatus::Queued))).await {
+    let claimer = hex(&random::bytes::<8>());
+    let claim = || {
+        Update::new()
+            .set("status", ChunkStatus::Claimed)
+            .set("claimed_until", now + CLAIM_SECONDS)
+            .set("claimer", &claimer)
+            .add("claims", 1)
+    };
+    match app
+        .tables
+        .update::<ChunkState>(at(), claim(), Condition::Is("status", value(ChunkStatus::Queued)))
+        .await
+    {
         Ok(state) => return Ok(Some(state)),
         Err(StoreError::Conflict) => {}
         Err(error) => return Err(error.into()),
     }
     let state = app.tables.get::<ChunkState>(at()).await?;
     let Some(mut state) = state.filter(|state| state.status != ChunkStatus::Done) else { return Ok(None) };
+    if state.claimer.as_ref() == Some(&claimer) {
+        // The claim was written and only its answer was lost.
+        return Ok(Some(state));
+    }
     if now < state.claimed_until {
         return Err(WorkError::Claimed);
     }
     // A worker died over it: what still waits may or may not have been sent.
-    let message: Message = app.tables.get(key::message(school, message_id)).await?.ok_or(WorkError::Missing("message"))?;
-    let dead = Condition::All(vec![Condition::Is("status", value(ChunkStatus::Claimed)), Condition::Is("claims", value(state.claims))]);
+    let message: Message =
+        app.tables.get(key::message(school, message_id)).await?.ok_or(WorkError::Missing("message"))?;
+    let dead = Condition::All(vec![
+        Condition::Is("status", value(ChunkStatus::Claimed)),
+        Condition::Is("claims", value(state.claims)),
+    ]);
     if message.purpose == Purpose::Emergency {
         tracing::warn!(%school, message = %message_id, chunk, "an emergency in doubt is sent again");
         return Ok(Some(app.tables.update(at(), claim(), dead).await?));
     }
     tracing::warn!(%school, message = %message_id, chunk, "a chunk in doubt is recorded as unknown");
     state.outcomes.settle(Outcome::Unknown);
-    app.tables.update::<ChunkState>(at(), Update::new().set("status", ChunkStatus::Done).set("outcomes", &state.outcomes), dead).await?;
+    app.tables
+        .update::<ChunkState>(
+            at(),
+            Update::new().set("status", ChunkStatus::Done).set("outcomes", &state.outcomes),
+            dead,
+        )
+        .await?;
     Ok(None)
 }
 
 /// Message, roster and school in one call.
-async fn read(app: &App, school: SchoolId, message_id: MessageId, chunk: u32) -> Result<(Message, Roster, School), WorkError> {
+async fn read(
+    app: &App,
+    school: SchoolId,
+    message_id: MessageId,
+    chunk: u32,
+) -> Result<(Message, Roster, School), WorkError> {
     let keys = vec![
         (TableName::Messaging, key::message(school, message_id)),
         (TableName::Messaging, key::roster(school, message_id, chunk)),
@@ -132,41 +182,68 @@ async fn read(app: &App, school: SchoolId, message_id: MessageId, chunk: u32) ->
             _ => {}
         }
     }
-    Ok((message.ok_or(WorkError::Missing("message"))?, roster.ok_or(WorkError::Missing("roster"))?, record.ok_or(WorkError::Missing("school"))?))
+    Ok((
+        message.ok_or(WorkError::Missing("message"))?,
+        roster.ok_or(WorkError::Missing("roster"))?,
+        record.ok_or(WorkError::Missing("school"))?,
+    ))
 }
 
 /// The people of a roster as they are now: the recipients; the pupils, whose names are in the text; and, once the directory has
 /// moved on since the audience was resolved, the links that the right to write rests on.
-async fn people(app: &App, tenant: &Tenant, roster: &Roster, waiting: &[usize]) -> Result<Directory, WorkError> {
+async fn people(
+    app: &App,
+    tenant: &Tenant,
+    roster: &Roster,
+    waiting: &[usize],
+) -> Result<Directory, WorkError> {
     let recipients: Vec<_> = waiting.iter().filter_map(|at| roster.recipients.get(*at)).collect();
-    let mut people: Vec<PersonId> = recipients.iter().flat_map(|recipient| std::iter::once(recipient.person).chain(recipient.pupils.iter().copied())).collect();
+    let mut people: Vec<PersonId> = recipients
+        .iter()
+        .flat_map(|recipient| std::iter::once(recipient.person).chain(recipient.pupils.iter().copied()))
+        .collect();
     people.sort_unstable();
     people.dedup();
     let mut links = Vec::new();
     if tenant.school.revision != roster.revision {
         for recipient in recipients {
-            for reader in std::iter::once(&recipient.person).chain(&recipient.also) {
-                links.extend(recipient.pupils.iter().map(|pupil| (*pupil, *reader)));
+            for reader in recipient.readers() {
+                links.extend(recipient.pupils.iter().map(|pupil| (*pupil, reader)));
             }
         }
     }
     Ok(Directory::pick(&app.tables, tenant, &people, &links).await?)
 }
 
-fn permitted(tenant: &Tenant, directory: &Directory, roster: &Roster, recipient: &Recipient, purpose: Purpose) -> Option<Recipient> {
+fn permitted(
+    tenant: &Tenant,
+    directory: &Directory,
+    roster: &Roster,
+    recipient: &Recipient,
+    purpose: Purpose,
+) -> Option<Recipient> {
     if tenant.school.revision == roster.revision {
         return directory.person(recipient.person).map(|_| recipient.clone());
     }
     still_permitted(directory, recipient, purpose)
 }
 
-async fn emails(app: &App, tenant: &Tenant, directory: &Directory, content: &Content, message: &Message, chunk: u32, ready: Vec<(usize, Recipient)>) -> Result<Tried, SendError> {
+async fn emails(
+    app: &App,
+    tenant: &Tenant,
+    directory: &Directory,
+    content: &Content,
+    message: &Message,
+    chunk: u32,
+    ready: Vec<(usize, Recipient)>,
+) -> Result<Tried, SendError> {
     let mut tried = Tried::new();
     let (mut places, mut emails) = (Vec::new(), Vec::new());
     for (at, recipient) in ready {
         match directory.person(recipient.person).and_then(|person| person.email()) {
             Some(to) => {
-                let (subject, text, html) = render::email(content, &render::fields(directory, &recipient, &tenant.school.name));
+                let (subject, text, html) =
+                    render::email(content, &render::fields(directory, &recipient, &tenant.school.name));
                 emails.push(Email { to: to.clone(), subject, text, html });
                 places.push(at);
             }
@@ -178,18 +255,31 @@ async fn emails(app: &App, tenant: &Tenant, directory: &Directory, content: &Con
         return Ok(tried);
     }
     let reply_to = tenant.school.contacts(&tenant.key).ok().map(|contacts| contacts.reply_to);
-    let sender = Sender { name: tenant.school.name.clone(), local_part: local_part(&tenant.school.name), reply_to };
-    let tags = [("school_id", tenant.id().to_string()), ("message_id", message.message_id.to_string()), ("chunk", chunk.to_string())];
+    let sender =
+        Sender { name: tenant.school.name.clone(), local_part: local_part(&tenant.school.name), reply_to };
+    let tags = [
+        ("school_id", tenant.id().to_string()),
+        ("message_id", message.message_id.to_string()),
+        ("chunk", chunk.to_string()),
+    ];
     match app.mailer.send_bulk(&sender, &tags, &emails).await {
         Ok(results) => tried.extend(places.into_iter().zip(results)),
         Err(error @ (SendError::Later | SendError::Refused)) => return Err(error),
         // One answer for all of them.
-        Err(error @ (SendError::BadContact | SendError::InDoubt)) => tried.extend(places.into_iter().map(|at| (at, Err(error)))),
+        Err(error @ (SendError::BadContact | SendError::InDoubt)) => {
+            tried.extend(places.into_iter().map(|at| (at, Err(error))));
+        }
     }
     Ok(tried)
 }
 
-async fn texts(app: &Arc<App>, tenant: &Tenant, directory: &Directory, content: &Content, ready: Vec<(usize, Recipient)>) -> Tried {
+async fn texts(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    directory: &Directory,
+    content: &Content,
+    ready: Vec<(usize, Recipient)>,
+) -> Tried {
     let mut tried = Tried::new();
     let mut tasks = JoinSet::new();
     let room = Arc::new(Semaphore::new(TEXTS_AT_ONCE));
@@ -210,13 +300,26 @@ async fn texts(app: &Arc<App>, tenant: &Tenant, directory: &Directory, content: 
 }
 
 /// Records the outcomes and the carrier's ids together; the claim ends with it.
-async fn write(app: &App, state: &ChunkState, outcomes: &Outcomes, ids: BTreeMap<usize, String>) -> Result<(), WorkError> {
+async fn write(
+    app: &App,
+    state: &ChunkState,
+    outcomes: &Outcomes,
+    ids: BTreeMap<usize, String>,
+) -> Result<(), WorkError> {
     let (school_id, message_id, chunk) = (state.school_id, state.message_id, state.chunk);
     let status = if outcomes.waiting().is_empty() { ChunkStatus::Done } else { ChunkStatus::Queued };
     let update = Update::new().set("status", status).set("outcomes", outcomes).set("claimed_until", 0);
-    let mut writes = vec![Write::update(TableName::Messaging, state.key(), update, Condition::Is("claims", value(state.claims)))];
+    let mut writes = vec![Write::update(
+        TableName::Messaging,
+        state.key(),
+        update,
+        Condition::Is("claims", value(state.claims)),
+    )];
     if !ids.is_empty() {
-        writes.push(Write::put(&CarrierIds { school_id, message_id, chunk, claim: state.claims, ids }, Condition::Always)?);
+        writes.push(Write::put(
+            &CarrierIds { school_id, message_id, chunk, claim: state.claims, ids },
+            Condition::Always,
+        )?);
     }
     Ok(app.tables.transact(writes).await?)
 }
@@ -224,6 +327,8 @@ async fn write(app: &App, state: &ChunkState, outcomes: &Outcomes, ids: BTreeMap
 /// Ends the claim with nothing done.
 async fn give_back(app: &App, state: &ChunkState) -> Result<(), WorkError> {
     let update = Update::new().set("status", ChunkStatus::Queued).set("claimed_until", 0);
-    app.tables.update::<ChunkState>(state.key(), update, Condition::Is("claims", value(state.claims))).await?;
+    app.tables
+        .update::<ChunkState>(state.key(), update, Condition::Is("claims", value(state.claims)))
+        .await?;
     Ok(())
 }

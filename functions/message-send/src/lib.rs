@@ -39,8 +39,19 @@ impl App {
     /// From the environment. Makes no call.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
-        let tables = cloud.tables(&[TableName::Directory, TableName::Messaging, TableName::Access, TableName::Keys])?;
-        Ok(Self { keyring: cloud.keyring(&tables)?, tables, mailer: cloud.mailer()?, texter: cloud.texter(), stage: config::stage() })
+        let tables = cloud.tables(&[
+            TableName::Directory,
+            TableName::Messaging,
+            TableName::Access,
+            TableName::Keys,
+        ])?;
+        Ok(Self {
+            keyring: cloud.keyring(&tables)?,
+            tables,
+            mailer: cloud.mailer()?,
+            texter: cloud.texter(),
+            stage: config::stage(),
+        })
     }
 
     /// Sends a text. A number that Ofcom keeps for drama reaches somebody in earnest one day: only the local stage writes to it.
@@ -58,8 +69,12 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
         let app = app.clone();
         async move {
             match Task::from_body(&body).map_err(Failure::retry)? {
-                Task::SendChunk { school_id, message_id, chunk } => chunk::send(&app, school_id, message_id, chunk).await.map_err(Failure::retry),
-                Task::SendCode { verification_id } => code::send(&app, verification_id).await.map_err(Failure::retry),
+                Task::SendChunk { school_id, message_id, chunk } => {
+                    chunk::send(&app, school_id, message_id, chunk).await.map_err(Failure::retry)
+                }
+                Task::SendCode { verification_id } => {
+                    code::send(&app, verification_id).await.map_err(Failure::retry)
+                }
                 _ => Err(Failure::retry("this queue takes send_chunk and send_code tasks only")),
             }
         }

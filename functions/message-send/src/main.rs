@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use message_send::{App, handle};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use message_send::{App, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

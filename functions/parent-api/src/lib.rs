@@ -69,8 +69,14 @@ impl View {
     /// The children that this contact may see now.
     fn children(&self) -> impl Iterator<Item = (PersonId, &Person)> {
         let limit = time::now() - time::days(GRACE_DAYS);
-        let mine = |(pupil, contact, link): (PersonId, PersonId, &Link)| (contact == self.contact_id && link.may_hold_account()).then_some(pupil);
-        self.directory.visible_links().filter_map(mine).filter_map(|pupil| Some((pupil, self.directory.person(pupil)?))).filter(move |(_, person)| person.missing_since.is_none_or(|since| since > limit))
+        let mine = |(pupil, contact, link): (PersonId, PersonId, &Link)| {
+            (contact == self.contact_id && link.may_hold_account()).then_some(pupil)
+        };
+        self.directory
+            .visible_links()
+            .filter_map(mine)
+            .filter_map(|pupil| Some((pupil, self.directory.person(pupil)?)))
+            .filter(move |(_, person)| person.missing_since.is_none_or(|since| since > limit))
     }
 }
 
@@ -90,8 +96,19 @@ async fn views(app: &App, parent: &Parent) -> Result<Vec<View>, ApiError> {
     Ok(views)
 }
 
-async fn view(app: &App, tenant: Tenant, school: SchoolId, contact_id: PersonId) -> Result<Option<View>, ApiError> {
-    let links: Vec<_> = app.tables.find(TableName::Directory, &key::contact_reference(school, contact_id)).await?.iter().filter_map(|key| key::read_link(&key.sk)).collect();
+async fn view(
+    app: &App,
+    tenant: Tenant,
+    school: SchoolId,
+    contact_id: PersonId,
+) -> Result<Option<View>, ApiError> {
+    let links: Vec<_> = app
+        .tables
+        .find(TableName::Directory, &key::contact_reference(school, contact_id))
+        .await?
+        .iter()
+        .filter_map(|key| key::read_link(&key.sk))
+        .collect();
     let mut people: Vec<_> = links.iter().map(|(pupil, _)| *pupil).collect();
     people.push(contact_id);
     // The index only says where to look: rights are read from the links themselves, strongly consistent.
@@ -102,16 +119,25 @@ async fn view(app: &App, tenant: Tenant, school: SchoolId, contact_id: PersonId)
 /// `GET /v1/me`.
 async fn me(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
     let views = views(app, parent).await?;
-    let schools: Vec<_> = views.iter().map(|view| json!({"school_id": view.tenant.id(), "name": view.tenant.school.name})).collect();
+    let schools: Vec<_> = views
+        .iter()
+        .map(|view| json!({"school_id": view.tenant.id(), "name": view.tenant.school.name}))
+        .collect();
     let instant = |seconds| jiff::Timestamp::from_second(seconds).map(time::rfc3339).unwrap_or_default();
     let (account, session) = (&parent.account, &parent.session);
-    Answer::json(200, json!({"account_id": account.account_id, "created_at": instant(account.created), "session_expires_at": instant(session.expires), "schools": schools}))
+    Answer::json(
+        200,
+        json!({"account_id": account.account_id, "created_at": instant(account.created), "session_expires_at": instant(session.expires), "schools": schools}),
+    )
 }
 
 /// `GET /v1/me/children`.
 async fn children(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
     let views = views(app, parent).await?;
-    let items: Vec<_> = views.iter().flat_map(|view| view.children().map(|(id, person)| body(&view.tenant, id, person))).collect();
+    let items: Vec<_> = views
+        .iter()
+        .flat_map(|view| view.children().map(|(id, person)| body(&view.tenant, id, person)))
+        .collect();
     Answer::json(200, json!({"items": items, "next_cursor": null}))
 }
 
@@ -119,7 +145,9 @@ async fn children(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
 async fn child(app: &App, parent: &Parent, request: &Request) -> Result<Answer, ApiError> {
     let wanted: PersonId = request.path("person_id")?;
     let views = views(app, parent).await?;
-    let found = views.iter().find_map(|view| view.children().find(|(id, _)| *id == wanted).map(|(id, person)| body(&view.tenant, id, person)));
+    let found = views.iter().find_map(|view| {
+        view.children().find(|(id, _)| *id == wanted).map(|(id, person)| body(&view.tenant, id, person))
+    });
     Answer::json(200, found.ok_or_else(Problem::not_found)?)
 }
 

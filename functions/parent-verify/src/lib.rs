@@ -47,7 +47,12 @@ impl App {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
         let tables = cloud.tables(&[TableName::Directory, TableName::Access, TableName::Keys])?;
-        Ok(Self { keyring: cloud.keyring(&tables)?, tables, queues: cloud.queues(), send_queue: config::required("SEND_URGENT_QUEUE_URL")? })
+        Ok(Self {
+            keyring: cloud.keyring(&tables)?,
+            tables,
+            queues: cloud.queues(),
+            send_queue: config::required("SEND_URGENT_QUEUE_URL")?,
+        })
     }
 }
 
@@ -71,7 +76,11 @@ async fn claim(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let claim = body.read(time::date_in(time::DEFAULT_ZONE, now)).map_err(Problem::fields)?;
     let accounts = app.keyring.key(Domain::Accounts).await?;
     if !Limit::ClaimsPerSource.take(&app.tables, &accounts.blind("source", &request.source_ip), now).await? {
-        return Err(Problem::new(Code::TooManyRequests, "Too many attempts from here. Wait an hour, or ask the school's office.").into());
+        return Err(Problem::new(
+            Code::TooManyRequests,
+            "Too many attempts from here. Wait an hour, or ask the school's office.",
+        )
+        .into());
     }
     let (school, found) = look_up(app, &claim).await?;
     let verification = Verification {
@@ -94,7 +103,10 @@ async fn claim(app: &App, request: &Request) -> Result<Answer, ApiError> {
     // A claim that matched nothing is queued too, and dropped there: the queue takes both alike.
     let group = school.map_or_else(|| "none".to_owned(), |school| school.to_string());
     app.queues.send(&app.send_queue, &group, &[Task::SendCode { verification_id }]).await?;
-    Answer::json(202, json!({"verification_id": verification_id, "expires_at": time::rfc3339(now + code::LIFETIME)}))
+    Answer::json(
+        202,
+        json!({"verification_id": verification_id, "expires_at": time::rfc3339(now + code::LIFETIME)}),
+    )
 }
 
 /// Matches a claim with the same calls whatever there is: where something is missing, an id that cannot exist is read in its
@@ -118,11 +130,20 @@ async fn look_up(app: &App, claim: &Claim) -> Result<(Option<SchoolId>, Match), 
         Some(tenant) => shared::person::store::birthday_reference(&tenant.school, &tenant.key, claim.born),
         None => key::birthday_reference(no_school, "none"),
     };
-    let mut pupils: Vec<_> = app.tables.find(TableName::Directory, &reference).await?.iter().filter_map(|key| key::read_person(&key.sk)).collect();
+    let mut pupils: Vec<_> = app
+        .tables
+        .find(TableName::Directory, &reference)
+        .await?
+        .iter()
+        .filter_map(|key| key::read_person(&key.sk))
+        .collect();
     // A school of 2,000 has some eight pupils of one birthday; more than 99 would be a filler date.
     pupils.truncate(99);
     pupils.push(nobody);
-    let people = pupils.iter().map(|pupil| (TableName::Directory, key::person(school_id.unwrap_or(no_school), *pupil))).collect();
+    let people = pupils
+        .iter()
+        .map(|pupil| (TableName::Directory, key::person(school_id.unwrap_or(no_school), *pupil)))
+        .collect();
     let mut items = app.tables.batch_get(people).await?;
     let pupil = match &tenant {
         Some(tenant) => {
@@ -134,11 +155,23 @@ async fn look_up(app: &App, claim: &Claim) -> Result<(Option<SchoolId>, Match), 
     };
     let partition = key::school_partition(school_id.unwrap_or(no_school));
     let links = app.tables.query(TableName::Directory, &partition, &key::links_of(pupil)).await?;
-    let mut family: Vec<_> = links.iter().filter_map(|item| key::read_link(item.sk())).map(|(_, contact)| contact).collect();
+    let mut family: Vec<_> =
+        links.iter().filter_map(|item| key::read_link(item.sk())).map(|(_, contact)| contact).collect();
     family.truncate(99);
     family.push(nobody);
     items.extend(links);
-    items.extend(app.tables.batch_get(family.iter().map(|contact| (TableName::Directory, key::person(school_id.unwrap_or(no_school), *contact))).collect()).await?);
+    items.extend(
+        app.tables
+            .batch_get(
+                family
+                    .iter()
+                    .map(|contact| {
+                        (TableName::Directory, key::person(school_id.unwrap_or(no_school), *contact))
+                    })
+                    .collect(),
+            )
+            .await?,
+    );
     let found = match &tenant {
         Some(tenant) => claim::decide(&Directory::open(tenant, items)?, claim),
         None => NO,
@@ -162,13 +195,25 @@ async fn enter_code(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let accounts = app.keyring.key(Domain::Accounts).await?;
     // The attempt is taken before the code is compared: a thousand at once share the same five.
     let update = Update::new().add("attempts_left", -1);
-    let taken = app.tables.update::<Verification>(key::verification(verification_id), update, Condition::Above("attempts_left", value(0))).await;
-    let verification = match taken {
+    let attempt = app
+        .tables
+        .update::<Verification>(
+            key::verification(verification_id),
+            update,
+            Condition::Above("attempts_left", value(0)),
+        )
+        .await;
+    let verification = match attempt {
         Ok(verification) => verification,
         Err(StoreError::Conflict) => return Err(wrong().into()),
         Err(error) => return Err(error.into()),
     };
-    let (Some(school), Some(contact), Some(pupil), true) = (verification.school_id, verification.contact_id, verification.pupil_id, code::accepts(&verification, &accounts, &given, now)) else {
+    let (Some(school), Some(contact), Some(pupil), true) = (
+        verification.school_id,
+        verification.contact_id,
+        verification.pupil_id,
+        code::accepts(&verification, &accounts, &given, now),
+    ) else {
         return Err(wrong().into());
     };
     if !still_allowed(app, school, contact, pupil).await? {
@@ -178,29 +223,65 @@ async fn enter_code(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let expires = (now + DataClass::Session.period()).as_second();
     let account_expires = (now + DataClass::Account.period()).as_second();
     let known: Option<AccountOf> = app.tables.get(key::account_of(school, contact)).await?;
-    let account_id = known.as_ref().map_or_else(|| AccountId::new(now, &random::bytes()), |known| known.account_id);
+    let account_id =
+        known.as_ref().map_or_else(|| AccountId::new(now, &random::bytes()), |known| known.account_id);
     let mut writes = vec![
-        Write::update(TableName::Access, key::verification(verification_id), Update::new().set("used", true), Condition::All(vec![Condition::Is("used", value(false)), Condition::Is("code_hash", value(&verification.code_hash))])),
-        Write::put(&Session { token_hash: session::hash(&token), account_id, created: now.as_second(), expires }, Condition::Absent)?,
+        Write::update(
+            TableName::Access,
+            key::verification(verification_id),
+            Update::new().set("used", true),
+            Condition::All(vec![
+                Condition::Is("used", value(false)),
+                Condition::Is("code_hash", value(&verification.code_hash)),
+            ]),
+        ),
+        Write::put(
+            &Session { token_hash: session::hash(&token), account_id, created: now.as_second(), expires },
+            Condition::Absent,
+        )?,
     ];
     if known.is_some() {
         // Used again: the two years without use begin anew.
         let later = || Update::new().set("expires", account_expires).set("ttl", account_expires);
         writes.push(Write::update(TableName::Access, key::account(account_id), later(), Condition::Present));
-        writes.push(Write::update(TableName::Access, key::account_of(school, contact), later(), Condition::Present));
+        writes.push(Write::update(
+            TableName::Access,
+            key::account_of(school, contact),
+            later(),
+            Condition::Present,
+        ));
     } else {
-        writes.push(Write::put(&Account { account_id, contacts: vec![(school, contact)], created: now.as_second(), expires: account_expires }, Condition::Absent)?);
-        writes.push(Write::put(&AccountOf { school_id: school, contact_id: contact, account_id, expires: account_expires }, Condition::Absent)?);
+        writes.push(Write::put(
+            &Account {
+                account_id,
+                contacts: vec![(school, contact)],
+                created: now.as_second(),
+                expires: account_expires,
+            },
+            Condition::Absent,
+        )?);
+        writes.push(Write::put(
+            &AccountOf { school_id: school, contact_id: contact, account_id, expires: account_expires },
+            Condition::Absent,
+        )?);
     }
     match app.tables.transact(writes).await {
-        Ok(()) => Answer::json(201, json!({"session_token": token, "expires_at": time::rfc3339(now + DataClass::Session.period())})),
+        Ok(()) => Answer::json(
+            201,
+            json!({"session_token": token, "expires_at": time::rfc3339(now + DataClass::Session.period())}),
+        ),
         Err(StoreError::Conflict) => Err(wrong().into()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Whether the right that the claim rested on still holds: it may have been taken away since the code was sent.
-async fn still_allowed(app: &App, school: SchoolId, contact: PersonId, pupil: PersonId) -> Result<bool, ApiError> {
+async fn still_allowed(
+    app: &App,
+    school: SchoolId,
+    contact: PersonId,
+    pupil: PersonId,
+) -> Result<bool, ApiError> {
     let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
         Ok(tenant) => tenant,
         Err(TenantError::NotActive) => return Ok(false),

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use retention_cleanup::{App, handle};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use retention_cleanup::{App, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     shared::log::start();
     let app = Arc::new(App::from_env().await?);
-    run(service_fn(|event: LambdaEvent<_>| async { handle(&app, event.payload).await.map_err(Error::from) })).await
+    run(service_fn(|event: LambdaEvent<_>| async { handle(&app, event.payload).await.map_err(Error::from) }))
+        .await
 }

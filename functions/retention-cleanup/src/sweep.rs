@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use shared::{
-    id::SchoolId,
+    id::{MessageId, PersonId, SchoolId},
     message::store::Message,
     object::{ObjectError, report_key, upload_key},
     person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
         retention::DataClass,
-        run::{Counts, RetentionRun, absent_is_due, former_is_due, shell_is_due},
+        run::{Counts, RetentionRun, due},
     },
     school::{Tenant, TenantError},
     store::{
@@ -16,6 +16,7 @@ use shared::{
         table::{Condition, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     upload::store::{Due, Upload, UploadStatus},
+    verify::store::{Account, AccountOf},
 };
 
 use crate::App;
@@ -59,7 +60,9 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.messages().await?;
     let counts = sweep.counts;
     if !dry_run {
-        app.tables.put(&RetentionRun { school_id: school, ran_at: now, erased: counts.clone() }, Condition::Always).await?;
+        app.tables
+            .put(&RetentionRun { school_id: school, ran_at: now, erased: counts.clone() }, Condition::Always)
+            .await?;
     }
     tracing::info!(%school, dry_run, counts = ?counts, "swept");
     Ok(counts)
@@ -73,7 +76,12 @@ impl Sweep<'_> {
     }
 
     async fn uploads(&mut self) -> Result<(), SweepError> {
-        for item in self.app.tables.query(TableName::Directory, &key::school_partition(self.school), key::UPLOADS).await? {
+        for item in self
+            .app
+            .tables
+            .query(TableName::Directory, &key::school_partition(self.school), key::UPLOADS)
+            .await?
+        {
             let upload: Upload = item.read()?;
             for due in upload.due(self.now) {
                 self.upload(&upload, due).await?;
@@ -94,8 +102,12 @@ impl Sweep<'_> {
                 }
                 if due == Due::Expire {
                     // Closed first: a file that arrives from now on finds its upload ended and is erased on arrival.
-                    let update = Update::new().set("status", UploadStatus::Expired).set("changed_at", self.now);
-                    match tables.update::<Upload>(at(), update, Condition::Is("status", value(upload.status))).await {
+                    let update =
+                        Update::new().set("status", UploadStatus::Expired).set("changed_at", self.now);
+                    match tables
+                        .update::<Upload>(at(), update, Condition::Is("status", value(upload.status)))
+                        .await
+                    {
                         Ok(_) => {}
                         // It came to life at the last moment: not abandoned after all.
                         Err(StoreError::Conflict) => return Ok(()),
@@ -103,7 +115,9 @@ impl Sweep<'_> {
                     }
                 }
                 self.app.uploads.erase(&upload_key(self.school, upload.upload_id)).await?;
-                tables.update::<Upload>(at(), Update::new().set("file_erased", true), Condition::Present).await?;
+                tables
+                    .update::<Upload>(at(), Update::new().set("file_erased", true), Condition::Present)
+                    .await?;
             }
             Due::EraseReport => {
                 if upload.outcome.findings_total > 0 {
@@ -114,7 +128,9 @@ impl Sweep<'_> {
                     for extension in ["csv", "json"] {
                         self.app.exports.erase(&format!("{report}.{extension}")).await?;
                     }
-                    tables.update::<Upload>(at(), Update::new().set("report_erased", true), Condition::Present).await?;
+                    tables
+                        .update::<Upload>(at(), Update::new().set("report_erased", true), Condition::Present)
+                        .await?;
                 }
             }
             Due::Delete => {
@@ -130,61 +146,119 @@ impl Sweep<'_> {
     async fn people(&mut self, tenant: &Tenant) -> Result<(), SweepError> {
         let directory = Directory::load(&self.app.tables, tenant).await?;
         let generation = tenant.school.generation;
-        let mut writes = Vec::new();
-        let mut gone = std::collections::BTreeSet::new();
-        for (id, stored) in &directory.people {
-            let absent = absent_is_due(stored.value.as_ref().and_then(|person| person.missing_since), DataClass::Person, self.now);
-            if absent || shell_is_due(&stored.versions, generation, self.now) {
-                self.count(DataClass::Person, 1);
-                gone.insert(*id);
-                writes.push(Write::delete(TableName::Directory, key::person(self.school, *id), Condition::Is("rev", value(stored.versions.rev))));
-            } else if former_is_due(&stored.versions, generation, self.now) {
-                self.count(DataClass::FormerVersion, 1);
-                writes.push(without_former(tenant, Subject::Person(*id), &stored.versions));
-            }
+        let due = due(&directory, generation, self.now);
+        for subject in &due.erase {
+            let class = match subject {
+                Subject::Person(_) => DataClass::Person,
+                Subject::Link(..) => DataClass::Link,
+            };
+            self.count(class, 1);
         }
-        for ((pupil, contact), stored) in &directory.links {
-            let absent = absent_is_due(stored.value.as_ref().and_then(|link| link.missing_since), DataClass::Link, self.now);
-            if absent || gone.contains(pupil) || gone.contains(contact) || shell_is_due(&stored.versions, generation, self.now) {
-                self.count(DataClass::Link, 1);
-                writes.push(Write::delete(TableName::Directory, key::link(self.school, *pupil, *contact), Condition::Is("rev", value(stored.versions.rev))));
-            } else if former_is_due(&stored.versions, generation, self.now) {
-                self.count(DataClass::FormerVersion, 1);
-                writes.push(without_former(tenant, Subject::Link(*pupil, *contact), &stored.versions));
-            }
-        }
-        if self.dry_run || writes.is_empty() {
+        self.count(DataClass::FormerVersion, due.trim.len());
+        if self.dry_run {
             return Ok(());
         }
-        // Whoever plans with the directory as it was notices: an import under way plans anew.
-        let moved = || Write::update(TableName::Directory, key::school(self.school), Update::new().add("revision", 1), Condition::Is("generation", value(generation)));
+        let rev =
+            |subject: &Subject| directory.versions(*subject).map(|versions| versions.rev).unwrap_or_default();
+        let erasures = due.erase.iter().map(|subject| {
+            Write::delete(
+                TableName::Directory,
+                subject.key(self.school),
+                Condition::Is("rev", value(rev(subject))),
+            )
+        });
+        let school = || key::school(self.school);
+        let unmoved = || Condition::Is("generation", value(generation));
+        // Whoever planned with the directory as it was notices: an import under way plans anew.
+        let moved =
+            || Write::update(TableName::Directory, school(), Update::new().add("revision", 1), unmoved());
+        self.write(erasures.collect(), moved).await?;
+        // What a former version was, nobody sees: no plan is the worse for it.
+        let trims = due
+            .trim
+            .iter()
+            .filter_map(|subject| Some(without_former(tenant, *subject, directory.versions(*subject)?)));
+        self.write(trims.collect(), || Write::check(TableName::Directory, school(), unmoved())).await?;
+        for subject in due.erase {
+            if let Subject::Person(person) = subject {
+                self.account_of(person).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes in transactions of which each ends with `guard`.
+    async fn write(&self, writes: Vec<Write>, guard: impl Fn() -> Write) -> Result<(), SweepError> {
         let mut rest = writes.into_iter().peekable();
         while rest.peek().is_some() {
             let mut some: Vec<_> = rest.by_ref().take(TRANSACTION_ITEMS - 1).collect();
-            some.push(moved());
+            some.push(guard());
             self.app.tables.transact(some).await?;
         }
         Ok(())
     }
 
+    /// An account ends with its last contact, and every session of it on the next request.
+    async fn account_of(&mut self, contact: PersonId) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let Some(of) = tables.get::<AccountOf>(key::account_of(self.school, contact)).await? else {
+            return Ok(());
+        };
+        let account: Option<Account> = tables.get(key::account(of.account_id)).await?;
+        let mut writes =
+            vec![Write::delete(TableName::Access, key::account_of(self.school, contact), Condition::Always)];
+        if let Some(account) = account {
+            let contacts: Vec<_> =
+                account.contacts.iter().copied().filter(|pair| *pair != (self.school, contact)).collect();
+            let unchanged = Condition::Is("contacts", value(&account.contacts));
+            writes.push(if contacts.is_empty() {
+                Write::delete(TableName::Access, key::account(of.account_id), unchanged)
+            } else {
+                Write::update(
+                    TableName::Access,
+                    key::account(of.account_id),
+                    Update::new().set("contacts", contacts),
+                    unchanged,
+                )
+            });
+        }
+        tables.transact(writes).await?;
+        self.count(DataClass::Account, 1);
+        Ok(())
+    }
+
     async fn messages(&mut self) -> Result<(), SweepError> {
         let tables = &self.app.tables;
-        for item in tables.query(TableName::Messaging, &key::school_partition(self.school), key::MESSAGES).await? {
+        // Ids sort by time: the range ends where the period does, and younger messages are not even read.
+        let last =
+            key::message(self.school, MessageId::new(self.now - DataClass::Message.period(), &[255; 10])).sk;
+        let range = (key::MESSAGES, last.as_str());
+        for item in
+            tables.query_range(TableName::Messaging, &key::school_partition(self.school), range).await?
+        {
             let message: Message = item.read()?;
-            if self.now.duration_since(message.created_at) < DataClass::Message.period() {
-                // Ids sort by time: whatever follows is younger.
-                break;
-            }
-            let parts = tables.query(TableName::Messaging, &key::message_partition(self.school, message.message_id), "").await?;
+            let parts = tables
+                .query(TableName::Messaging, &key::message_partition(self.school, message.message_id), "")
+                .await?;
             self.count(DataClass::Message, 1);
             self.count(DataClass::Outcome, parts.len());
             if self.dry_run {
                 continue;
             }
             // The message last: a sweep that dies in between finds it again.
-            let keys: Vec<_> = parts.iter().map(shared::store::table::Item::key).chain([key::message(self.school, message.message_id)]).collect();
+            let keys: Vec<_> = parts
+                .iter()
+                .map(shared::store::table::Item::key)
+                .chain([key::message(self.school, message.message_id)])
+                .collect();
             for some in keys.chunks(TRANSACTION_ITEMS) {
-                tables.transact(some.iter().map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always)).collect()).await?;
+                tables
+                    .transact(
+                        some.iter()
+                            .map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always))
+                            .collect(),
+                    )
+                    .await?;
             }
         }
         Ok(())

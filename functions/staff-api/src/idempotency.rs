@@ -26,7 +26,11 @@ impl Replay {
     pub fn of(request: &Request, staff: &Staff, scope: &str, now: Timestamp) -> Result<Self, Problem> {
         let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None, now: 0 }) };
         if given.is_empty() || given.len() > MAX_KEY {
-            return Err(Problem::fields(vec![FieldError::new("", "idempotency_key", "send an Idempotency-Key of 1 to 255 letters")]));
+            return Err(Problem::fields(vec![FieldError::new(
+                "",
+                "idempotency_key",
+                "send an Idempotency-Key of 1 to 255 letters",
+            )]));
         }
         let record = Idempotency {
             scope: scope.to_owned(),
@@ -44,9 +48,11 @@ impl Replay {
         let first: Option<Idempotency> = tables.get(key::idempotency(&record.scope, &record.hash)).await?;
         // DynamoDB expires items late: after 24 hours the key is free again.
         match first.filter(|first| self.now < first.expires) {
-            Some(first) if first.body_hash != record.body_hash => {
-                Err(Problem::new(Code::KeyReused, "Use a new Idempotency-Key for a new request; this one was sent with another body.").into())
-            }
+            Some(first) if first.body_hash != record.body_hash => Err(Problem::new(
+                Code::KeyReused,
+                "Use a new Idempotency-Key for a new request; this one was sent with another body.",
+            )
+            .into()),
             first => Ok(first.map(|first| first.id)),
         }
     }

@@ -44,7 +44,12 @@ impl App {
     /// From the environment. Makes no call.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
-        let tables = cloud.tables(&[TableName::Directory, TableName::Messaging, TableName::Access, TableName::Keys])?;
+        let tables = cloud.tables(&[
+            TableName::Directory,
+            TableName::Messaging,
+            TableName::Access,
+            TableName::Keys,
+        ])?;
         Ok(Self {
             keyring: cloud.keyring(&tables)?,
             tables,
@@ -80,7 +85,9 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         staff.require(&[StaffRole::Operator])?;
         return schools::create(app, request, &staff).await;
     }
-    let Some((method, rest)) = request.route.split_once(" /v1/schools/{school_id}") else { return Err(Problem::not_found().into()) };
+    let Some((method, rest)) = request.route.split_once(" /v1/schools/{school_id}") else {
+        return Err(Problem::not_found().into());
+    };
     let school: SchoolId = request.path("school_id")?;
     let at = |any: &[StaffRole]| staff.at(school, any);
     let everybody = [Office, Sender, Approver, Dpo];
@@ -88,20 +95,42 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
         ("POST", "/uploads") => at(&[Office]).map(|()| uploads::create(app, request, &staff, school))?.await,
         ("GET", "/uploads") => at(&[Office, Dpo]).map(|()| uploads::list(app, request, school))?.await,
-        ("GET", "/uploads/{upload_id}") => at(&[Office, Dpo]).map(|()| uploads::get(app, request, school))?.await,
-        ("POST", "/uploads/{upload_id}/approval") => at(&[Office]).map(|()| uploads::approve(app, request, &staff, school))?.await,
+        ("GET", "/uploads/{upload_id}") => {
+            at(&[Office, Dpo]).map(|()| uploads::get(app, request, school))?.await
+        }
+        ("POST", "/uploads/{upload_id}/approval") => {
+            at(&[Office]).map(|()| uploads::approve(app, request, &staff, school))?.await
+        }
         ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
         ("POST", "/people") => at(&[Office]).map(|()| people::create(app, request, &staff, school))?.await,
-        ("POST", "/people/search") => at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await,
-        ("GET", "/people/{person_id}") => at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await,
-        ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => at(&[Office]).map(|()| links::put(app, request, school))?.await,
-        ("DELETE", "/people/{pupil_id}/contacts/{contact_id}") => at(&[Office]).map(|()| links::delete(app, request, school))?.await,
-        ("POST", "/messages/preview") => at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await,
-        ("POST", "/messages") => at(&[Sender]).map(|()| messages::create(app, request, &staff, school))?.await,
+        ("POST", "/people/search") => {
+            at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await
+        }
+        ("GET", "/people/{person_id}") => {
+            at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await
+        }
+        ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
+            at(&[Office]).map(|()| links::put(app, request, school))?.await
+        }
+        ("DELETE", "/people/{pupil_id}/contacts/{contact_id}") => {
+            at(&[Office]).map(|()| links::delete(app, request, school))?.await
+        }
+        ("POST", "/messages/preview") => {
+            at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await
+        }
+        ("POST", "/messages") => {
+            at(&[Sender]).map(|()| messages::create(app, request, &staff, school))?.await
+        }
         ("GET", "/messages") => at(&everybody).map(|()| messages::list(app, request, school))?.await,
-        ("GET", "/messages/{message_id}") => at(&everybody).map(|()| messages::get(app, request, school))?.await,
-        ("GET", "/messages/{message_id}/recipients") => at(&everybody).map(|()| messages::recipients(app, request, school))?.await,
-        ("POST", "/messages/{message_id}/stop") => at(&[Sender, Approver, Office]).map(|()| messages::stop(app, request, school))?.await,
+        ("GET", "/messages/{message_id}") => {
+            at(&everybody).map(|()| messages::get(app, request, school))?.await
+        }
+        ("GET", "/messages/{message_id}/recipients") => {
+            at(&everybody).map(|()| messages::recipients(app, request, school))?.await
+        }
+        ("POST", "/messages/{message_id}/stop") => {
+            at(&[Sender, Approver, Office]).map(|()| messages::stop(app, request, school))?.await
+        }
         _ => Err(Problem::not_found().into()),
     }
 }

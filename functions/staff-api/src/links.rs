@@ -23,11 +23,15 @@ use crate::{App, entry::NewLink, people::change};
 pub async fn of(app: &App, tenant: &Tenant, person: PersonId, role: Role) -> Result<Vec<Value>, ApiError> {
     let directory = match role {
         Role::Pupil => {
-            let items = app.tables.query(TableName::Directory, &key::school_partition(tenant.id()), &key::links_of(person)).await?;
+            let items = app
+                .tables
+                .query(TableName::Directory, &key::school_partition(tenant.id()), &key::links_of(person))
+                .await?;
             Directory::open(tenant, items)?
         }
         Role::Contact => {
-            let keys = app.tables.find(TableName::Directory, &key::contact_reference(tenant.id(), person)).await?;
+            let keys =
+                app.tables.find(TableName::Directory, &key::contact_reference(tenant.id(), person)).await?;
             let links: Vec<_> = keys.iter().filter_map(|key| key::read_link(&key.sk)).collect();
             Directory::pick(&app.tables, tenant, &[], &links).await?
         }
@@ -48,9 +52,17 @@ pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answe
         if known == Some(&link) {
             return Ok((Vec::new(), link));
         }
-        let mut writes = vec![write_link(tenant, ends, before.as_ref().map(|stored| &stored.versions), Some(&link), stamp)?];
+        let mut writes = vec![write_link(
+            tenant,
+            ends,
+            before.as_ref().map(|stored| &stored.versions),
+            Some(&link),
+            stamp,
+        )?];
         // Neither of the two may be erased between this look and the write.
-        writes.extend([ends.0, ends.1].map(|end| Write::check(TableName::Directory, key::person(tenant.id(), end), Condition::Present)));
+        writes.extend([ends.0, ends.1].map(|end| {
+            Write::check(TableName::Directory, key::person(tenant.id(), end), Condition::Present)
+        }));
         Ok((writes, link))
     })
     .await?;
@@ -74,7 +86,11 @@ pub async fn delete(app: &App, request: &Request, school: SchoolId) -> Result<An
 }
 
 /// The link as stored, if it ever was. Not there at all unless one end is a pupil of the school and the other a contact.
-async fn find(app: &App, tenant: &Tenant, ends: (PersonId, PersonId)) -> Result<Option<Stored<Link>>, ApiError> {
+async fn find(
+    app: &App,
+    tenant: &Tenant,
+    ends: (PersonId, PersonId),
+) -> Result<Option<Stored<Link>>, ApiError> {
     let mut directory = Directory::pick(&app.tables, tenant, &[ends.0, ends.1], &[ends]).await?;
     let is = |id, role| directory.person(id).is_some_and(|person| person.role == role);
     if !is(ends.0, Role::Pupil) || !is(ends.1, Role::Contact) {

@@ -10,9 +10,9 @@ use shared::{
     message::{
         Draft,
         audience::{self, Reason, Resolution},
-        outcome::Outcome,
+        outcome::{Outcome, Outcomes},
         render, sms,
-        store::{ChunkState, Content, Excluded, Message, Roster},
+        store::{ChunkState, ChunkStatus, Content, Excluded, Message, Roster},
     },
     person::store::Directory,
     queue::Task,
@@ -40,14 +40,26 @@ fn reasons(counts: &BTreeMap<Reason, usize>) -> Vec<Value> {
 }
 
 /// The parts of each text, as each recipient would get it.
-fn sms_parts(tenant: &Tenant, directory: &Directory, content: &Content, resolution: &Resolution) -> Vec<usize> {
+fn sms_parts(
+    tenant: &Tenant,
+    directory: &Directory,
+    content: &Content,
+    resolution: &Resolution,
+) -> Vec<usize> {
     let texts = resolution.recipients.get(&Channel::Sms).into_iter().flatten();
-    texts.map(|recipient| sms::parts(&render::sms(content, &render::fields(directory, recipient, &tenant.school.name)))).collect()
+    texts
+        .map(|recipient| {
+            sms::parts(&render::sms(content, &render::fields(directory, recipient, &tenant.school.name)))
+        })
+        .collect()
 }
 
 fn too_long(parts: &[usize]) -> Option<Problem> {
     parts.iter().any(|parts| *parts > sms::MAX_PARTS).then(|| {
-        let detail = format!("as a text this would take more than {} parts for some recipients; shorten it", sms::MAX_PARTS);
+        let detail = format!(
+            "as a text this would take more than {} parts for some recipients; shorten it",
+            sms::MAX_PARTS
+        );
         Problem::fields(vec![FieldError::new("/body", "too_long", detail)])
     })
 }
@@ -55,7 +67,8 @@ fn too_long(parts: &[usize]) -> Option<Problem> {
 /// `POST …/messages/preview`: who would get it, who not and why, and what it would cost. Nothing is stored.
 pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let draft: Draft = request.body()?;
-    let faults: Vec<_> = draft.faults().into_iter().filter(|fault| fault.code != "unknown_placeholder").collect();
+    let faults: Vec<_> =
+        draft.faults().into_iter().filter(|fault| fault.code != "unknown_placeholder").collect();
     if !faults.is_empty() {
         return Err(Problem::fields(faults).into());
     }
@@ -64,17 +77,27 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
     let resolution = resolve(&directory, &draft);
     let content = content(&draft);
     let parts = sms_parts(&tenant, &directory, &content, &resolution);
-    let by_channel: serde_json::Map<String, Value> = draft.channels.iter().map(|channel| (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())).collect();
-    let sample = resolution.recipients.iter().find_map(|(channel, recipients)| Some((channel, recipients.first()?))).map(|(channel, recipient)| {
-        let fields = render::fields(&directory, recipient, &tenant.school.name);
-        match channel {
-            Channel::Email => {
-                let (subject, text, _) = render::email(&content, &fields);
-                json!({"channel": channel, "subject": subject, "text": text})
+    let by_channel: serde_json::Map<String, Value> = draft
+        .channels
+        .iter()
+        .map(|channel| {
+            (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())
+        })
+        .collect();
+    let sample = resolution
+        .recipients
+        .iter()
+        .find_map(|(channel, recipients)| Some((channel, recipients.first()?)))
+        .map(|(channel, recipient)| {
+            let fields = render::fields(&directory, recipient, &tenant.school.name);
+            match channel {
+                Channel::Email => {
+                    let (subject, text, _) = render::email(&content, &fields);
+                    json!({"channel": channel, "subject": subject, "text": text})
+                }
+                Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
             }
-            Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
-        }
-    });
+        });
     let total: usize = parts.iter().sum();
     Answer::json(
         200,
@@ -94,7 +117,12 @@ fn cost(price: &str, parts: usize) -> String {
 }
 
 /// `POST …/messages`: takes the message on. The audience is resolved again when it is fanned out.
-pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn create(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let draft: Draft = request.body()?;
     let faults = draft.faults();
     if !faults.is_empty() {
@@ -109,7 +137,10 @@ pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolI
     let directory = Directory::load(&app.tables, &tenant).await?;
     let resolution = resolve(&directory, &draft);
     if resolution.count() == 0 {
-        let problem = Problem::new(Code::NoRecipients, "Nobody would be reached. Look at the reasons under excluded, or choose another audience or channel.");
+        let problem = Problem::new(
+            Code::NoRecipients,
+            "Nobody would be reached. Look at the reasons under excluded, or choose another audience or channel.",
+        );
         return Err(problem.with("excluded", reasons(&resolution.reasons()).into()).into());
     }
     let content = content(&draft);
@@ -137,7 +168,13 @@ pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolI
     match app.tables.transact(writes).await {
         Ok(()) => {}
         // The same key arrived twice at one moment: the other request's message is the one.
-        Err(StoreError::Conflict) => return Err(Problem::new(Code::Conflict, "The same request is being handled at this moment. Send it again.").into()),
+        Err(StoreError::Conflict) => {
+            return Err(Problem::new(
+                Code::Conflict,
+                "The same request is being handled at this moment. Send it again.",
+            )
+            .into());
+        }
         Err(error) => return Err(error.into()),
     }
     enqueue(app, school, message_id).await?;
@@ -146,7 +183,8 @@ pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolI
 
 /// A repeated request: the same answer. If the first one died before it queued the message, this one does.
 async fn again(app: &App, school: SchoolId, message_id: MessageId) -> Result<Answer, ApiError> {
-    let message: Message = app.tables.get(key::message(school, message_id)).await?.ok_or_else(Problem::not_found)?;
+    let message: Message =
+        app.tables.get(key::message(school, message_id)).await?.ok_or_else(Problem::not_found)?;
     if message.chunks.is_none() && !message.stopped {
         enqueue(app, school, message_id).await?;
     }
@@ -154,22 +192,32 @@ async fn again(app: &App, school: SchoolId, message_id: MessageId) -> Result<Ans
 }
 
 async fn enqueue(app: &App, school: SchoolId, message_id: MessageId) -> Result<(), ApiError> {
-    Ok(app.queues.send(&app.fanout_queue, &school.to_string(), &[Task::FanOut { school_id: school, message_id }]).await?)
+    Ok(app
+        .queues
+        .send(&app.fanout_queue, &school.to_string(), &[Task::FanOut { school_id: school, message_id }])
+        .await?)
 }
 
 /// `GET …/messages`, newest first.
 pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let tenant = app.tenant(school).await?;
-    let before = request.query("cursor").and_then(|cursor| cursor.parse::<MessageId>().ok()).map(|message| key::message(school, message).sk);
+    let before = request
+        .query("cursor")
+        .and_then(|cursor| cursor.parse::<MessageId>().ok())
+        .map(|message| key::message(school, message).sk);
     let size = page_size(request);
     let limit = i32::try_from(size).map_err(ApiError::internal)?;
-    let items = app.tables.latest(TableName::Messaging, &key::school_partition(school), key::MESSAGES, before.as_deref(), limit).await?;
+    let items = app
+        .tables
+        .latest(TableName::Messaging, &key::school_partition(school), key::MESSAGES, before.as_deref(), limit)
+        .await?;
     let messages = items.into_iter().map(|item| item.read::<Message>()).collect::<Result<Vec<_>, _>>()?;
     let mut bodies = Vec::new();
     for message in &messages {
         bodies.push(body(app, &tenant, message).await?);
     }
-    let next_cursor = (messages.len() == size).then(|| messages.last().map(|message| message.message_id)).flatten();
+    let next_cursor =
+        (messages.len() == size).then(|| messages.last().map(|message| message.message_id)).flatten();
     Answer::json(200, json!({"items": bodies, "next_cursor": next_cursor}))
 }
 
@@ -182,7 +230,14 @@ pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answe
 /// `POST …/messages/{message_id}/stop`: whatever the carriers have not got yet is not sent.
 pub async fn stop(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let (tenant, message) = find(app, request, school).await?;
-    let message = app.tables.update::<Message>(key::message(school, message.message_id), Update::new().set("stopped", true), Condition::Present).await?;
+    let message = app
+        .tables
+        .update::<Message>(
+            key::message(school, message.message_id),
+            Update::new().set("stopped", true),
+            Condition::Present,
+        )
+        .await?;
     Answer::json(202, body(app, &tenant, &message).await?)
 }
 
@@ -199,57 +254,65 @@ async fn states(app: &App, message: &Message) -> Result<Vec<ChunkState>, ApiErro
     Ok(items.into_iter().map(|item| item.read()).collect::<Result<Vec<_>, _>>()?)
 }
 
+/// A chunk's outcomes as told. Once the message is stopped, what waits will not be sent any more, unless a sender has it in
+/// hand at this moment: every sender looks before it calls a carrier.
+fn told(message: &Message, state: &ChunkState) -> Outcomes {
+    let mut outcomes = state.outcomes.clone();
+    if message.stopped && state.status != ChunkStatus::Claimed {
+        outcomes.settle(Outcome::Stopped);
+    }
+    outcomes
+}
+
 /// A message as told. While the audience is being resolved its counts are 0; the chunks of an unfinished resolution do not
 /// count.
 async fn body(app: &App, tenant: &Tenant, message: &Message) -> Result<Value, ApiError> {
     let mut counts: BTreeMap<Outcome, usize> = Outcome::ALL.into_iter().map(|outcome| (outcome, 0)).collect();
     if message.chunks.is_some() {
         for state in states(app, message).await? {
-            state.outcomes.count_into(&mut counts);
+            told(message, &state).count_into(&mut counts);
         }
     }
     let waiting = counts[&Outcome::Queued];
-    if message.stopped {
-        // What waits will not be sent any more: every sender looks before it calls a carrier.
-        *counts.entry(Outcome::Stopped).or_default() += waiting;
-        counts.insert(Outcome::Queued, 0);
-    }
     let status = match (message.stopped, message.chunks) {
+        // Stopped too late: everything was out already.
+        (true, Some(_)) if waiting == 0 && counts[&Outcome::Stopped] == 0 => "sent",
         (true, _) => "stopped",
         (false, None) => "queued",
         (false, Some(_)) if waiting == 0 => "sent",
         (false, Some(_)) if waiting == message.recipients => "queued",
         (false, Some(_)) => "sending",
     };
-    let mut told: serde_json::Map<String, Value> = counts.iter().map(|(outcome, count)| (outcome.word().to_owned(), (*count).into())).collect();
-    told.insert("recipients".into(), counts.values().sum::<usize>().into());
-    told.insert("excluded".into(), message.excluded.values().sum::<usize>().into());
+    let mut numbers: serde_json::Map<String, Value> =
+        counts.iter().map(|(outcome, count)| (outcome.word().to_owned(), (*count).into())).collect();
+    numbers.insert("recipients".into(), counts.values().sum::<usize>().into());
+    numbers.insert("excluded".into(), message.excluded.values().sum::<usize>().into());
     let content = message.content(&tenant.key)?;
     Ok(json!({
         "message_id": message.message_id, "status": status, "purpose": message.purpose, "subject": content.subject, "created_at": time::rfc3339(message.created_at),
-        "counts": told, "excluded": reasons(&message.excluded),
+        "counts": numbers, "excluded": reasons(&message.excluded),
     }))
 }
 
 /// `GET …/messages/{message_id}/recipients`: per person, what became of it. Whoever shares a contact point stands under
 /// `excluded` as `duplicate`.
 pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
-    let (_, message) = find(app, request, school).await?;
+    let (tenant, message) = find(app, request, school).await?;
     let mut people = Vec::new();
     if message.chunks.is_some() {
         let partition = key::message_partition(school, message.message_id);
-        let states: BTreeMap<u32, ChunkState> = states(app, &message).await?.into_iter().map(|state| (state.chunk, state)).collect();
+        let states: BTreeMap<u32, ChunkState> =
+            states(app, &message).await?.into_iter().map(|state| (state.chunk, state)).collect();
         for item in app.tables.query(TableName::Messaging, &partition, key::ROSTERS).await? {
             let roster: Roster = item.read()?;
-            let outcomes = states.get(&roster.chunk).map(|state| state.outcomes.0.clone()).unwrap_or_default();
+            let outcomes = states.get(&roster.chunk).map(|state| told(&message, state).0).unwrap_or_default();
             for (recipient, outcome) in roster.recipients.iter().zip(outcomes) {
-                let outcome = if message.stopped && outcome == Outcome::Queued { Outcome::Stopped } else { outcome };
                 people.push(json!({"person_id": recipient.person, "channel": roster.channel, "status": outcome, "reason": null}));
             }
         }
         for item in app.tables.query(TableName::Messaging, &partition, key::EXCLUDED).await? {
             let excluded: Excluded = item.read()?;
-            people.extend(excluded.people.iter().map(|(person, reason)| json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason})));
+            people.extend(excluded.people(&tenant.key)?.iter().map(|(person, reason)| json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason})));
         }
     }
     // The order is the stored one and never changes, so a place in it is a cursor.
@@ -263,7 +326,13 @@ pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Resul
 mod tests {
     #[test]
     fn costs_are_exact_and_rounded_up_to_the_penny() {
-        for (price, parts, amount) in [("0.04", 0, "0.00"), ("0.04", 54, "2.16"), ("0.0371", 3, "0.12"), ("1", 2, "2.00"), ("0.033333", 100, "3.34")] {
+        for (price, parts, amount) in [
+            ("0.04", 0, "0.00"),
+            ("0.04", 54, "2.16"),
+            ("0.0371", 3, "0.12"),
+            ("1", 2, "2.00"),
+            ("0.033333", 100, "3.34"),
+        ] {
             assert_eq!(super::cost(price, parts), amount);
         }
     }

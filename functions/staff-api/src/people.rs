@@ -40,7 +40,8 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
         }
     };
     let after = request.query("cursor").map(str::parse).transpose();
-    let after = after.map_err(|_| fault("cursor", "cursor in the query is the next_cursor of the page before"))?;
+    let after =
+        after.map_err(|_| fault("cursor", "cursor in the query is the next_cursor of the page before"))?;
     page(app, school, after, page_size(request), |person| role.is_none_or(|role| role == person.role)).await
 }
 
@@ -52,20 +53,39 @@ pub async fn search(app: &App, request: &Request, school: SchoolId) -> Result<An
 
 /// One page of the people who are wanted. What they are is sealed, so they are opened to be chosen: those behind the
 /// cursor, and no links.
-async fn page(app: &App, school: SchoolId, after: Option<PersonId>, size: usize, wanted: impl Fn(&Person) -> bool) -> Result<Answer, ApiError> {
+async fn page(
+    app: &App,
+    school: SchoolId,
+    after: Option<PersonId>,
+    size: usize,
+    wanted: impl Fn(&Person) -> bool,
+) -> Result<Answer, ApiError> {
     let tenant = app.tenant(school).await?;
     let first = after.unwrap_or_else(|| PersonId::new(Timestamp::UNIX_EPOCH, &[0; 10]));
     let range = (key::person(school, first).sk, key::PEOPLE_AND_LINKS.1);
-    let items = app.tables.query_range(TableName::Directory, &key::school_partition(school), (&range.0, range.1), None).await?;
+    let items = app
+        .tables
+        .query_range(TableName::Directory, &key::school_partition(school), (&range.0, range.1))
+        .await?;
     let directory = Directory::open(&tenant, items)?;
-    let mut found = directory.visible_people().filter(|(id, person)| after.is_none_or(|after| *id > after) && wanted(person));
+    let mut found = directory
+        .visible_people()
+        .filter(|(id, person)| after.is_none_or(|after| *id > after) && wanted(person));
     let people: Vec<_> = found.by_ref().take(size).collect();
     let next_cursor = found.next().and(people.last()).map(|(id, _)| *id);
-    Answer::json(200, json!({"items": people.iter().map(|(id, person)| body(*id, person)).collect::<Vec<_>>(), "next_cursor": next_cursor}))
+    Answer::json(
+        200,
+        json!({"items": people.iter().map(|(id, person)| body(*id, person)).collect::<Vec<_>>(), "next_cursor": next_cursor}),
+    )
 }
 
 /// `POST …/people`: somebody whom no file names. Uploads neither change them nor call them missing.
-pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn create(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let given: NewPerson = request.body()?;
     let person_id: PersonId = change(app, school, async |tenant: &Tenant, stamp: Stamp| {
         // Two requests with one key at one moment: the second finds the first one's answer when it decides anew.
@@ -91,9 +111,16 @@ async fn refuse_known_source_id(app: &App, tenant: &Tenant, person: &Person) -> 
         return Ok(());
     }
     let directory = Directory::load(&app.tables, tenant).await?;
-    let known = directory.visible_people().any(|(_, other)| other.role == person.role && other.source_ids.iter().any(|id| person.source_ids.contains(id)));
+    let known = directory.visible_people().any(|(_, other)| {
+        other.role == person.role && other.source_ids.iter().any(|id| person.source_ids.contains(id))
+    });
     if known {
-        return Err(Problem::fields(vec![FieldError::new("/source_id", "already_used", "somebody in this role has this id already; find them with it")]).into());
+        return Err(Problem::fields(vec![FieldError::new(
+            "/source_id",
+            "already_used",
+            "somebody in this role has this id already; find them with it",
+        )])
+        .into());
     }
     Ok(())
 }
@@ -114,16 +141,26 @@ pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answe
 /// The writes and the school's next revision are one transaction. The revision tells whoever planned with an older one
 /// (an import, a message on its way) to look again; the generation has to be the one that was read, because under a newer
 /// one an upload has just shown its versions. Where somebody else was first, everything is read and decided anew.
-pub async fn change<T>(app: &App, school: SchoolId, decide: impl AsyncFn(&Tenant, Stamp) -> Result<(Vec<Write>, T), ApiError>) -> Result<T, ApiError> {
+pub async fn change<T>(
+    app: &App,
+    school: SchoolId,
+    decide: impl AsyncFn(&Tenant, Stamp) -> Result<(Vec<Write>, T), ApiError>,
+) -> Result<T, ApiError> {
     for _ in 0..CHANGE_ATTEMPTS {
         let tenant = app.tenant(school).await?;
         let generation = tenant.school.generation;
-        let (mut writes, result) = decide(&tenant, Stamp { generation, upload_id: None, now: time::now() }).await?;
+        let (mut writes, result) =
+            decide(&tenant, Stamp { generation, upload_id: None, now: time::now() }).await?;
         if writes.is_empty() {
             return Ok(result);
         }
         let same = Condition::Is("generation", value(generation));
-        writes.push(Write::update(TableName::Directory, key::school(school), Update::new().add("revision", 1), same));
+        writes.push(Write::update(
+            TableName::Directory,
+            key::school(school),
+            Update::new().add("revision", 1),
+            same,
+        ));
         match app.tables.transact(writes).await {
             Ok(()) => return Ok(result),
             Err(StoreError::Conflict) => {}
@@ -168,9 +205,14 @@ mod tests {
         let id = PersonId::new(Timestamp::UNIX_EPOCH, &[1; 10]);
         let mut person = Person::named(Role::Contact, PersonName::new("", "Null"));
         assert_eq!(body(id, &person), json!({"person_id": id, "role": "contact", "family_name": "Null"}));
-        person.phones = ["01632 960123", "07700 900123", "07700 900456"].map(|raw| PhoneNumber::parse(raw).unwrap().number).to_vec();
+        person.phones = ["01632 960123", "07700 900123", "07700 900456"]
+            .map(|raw| PhoneNumber::parse(raw).unwrap().number)
+            .to_vec();
         person.missing_since = Some(Timestamp::from_millisecond(1_767_225_600_123).unwrap());
         let told = body(id, &person);
-        assert_eq!((&told["mobile"], &told["landline"], &told["missing_since"]), (&json!("+447700900123"), &json!("+441632960123"), &json!("2026-01-01T00:00:00Z")));
+        assert_eq!(
+            (&told["mobile"], &told["landline"], &told["missing_since"]),
+            (&json!("+447700900123"), &json!("+441632960123"), &json!("2026-01-01T00:00:00Z"))
+        );
     }
 }

@@ -40,9 +40,32 @@ struct NewSender {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewAgreement {
-    fields: BTreeMap<Role, BTreeSet<Field>>,
+    fields: AgreedFields,
     signed_on: Date,
     dpo_email: String,
+}
+
+/// A field of its own per role, and not a map: so that the pointer to a fault names the role too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgreedFields {
+    pupil: Option<BTreeSet<Field>>,
+    contact: Option<BTreeSet<Field>>,
+    staff: Option<BTreeSet<Field>>,
+    governor: Option<BTreeSet<Field>>,
+}
+
+impl AgreedFields {
+    /// By role; a role that is left out has no fields, which is another thing than an empty list of them.
+    fn by_role(self) -> BTreeMap<Role, BTreeSet<Field>> {
+        let roles = [
+            (Role::Pupil, self.pupil),
+            (Role::Contact, self.contact),
+            (Role::Staff, self.staff),
+            (Role::Governor, self.governor),
+        ];
+        roles.into_iter().filter_map(|(role, fields)| Some((role, fields?))).collect()
+    }
 }
 
 /// `POST /v1/schools`: the school, its data key, and the code that parents type.
@@ -60,7 +83,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         fault("/time_zone", "write an IANA time zone, such as Europe/London");
     }
     if !sms::is_sender_id(&body.sender.sms_id) {
-        fault("/sender/sms_id", "write 1 to 11 letters, digits and spaces with at least one letter");
+        fault("/sender/sms_id", "write 3 to 11 letters and digits with at least one letter and no spaces");
     }
     let reply_to: Result<EmailAddress, _> = body.sender.reply_to.parse();
     if reply_to.is_err() {
@@ -71,14 +94,20 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         fault("/agreement/dpo_email", "write an e-mail address");
     }
     if body.agreement.signed_on > time::date_in(&time_zone, now) {
-        fault("/agreement/signed_on", "an agreement is signed before data is shared: this day is still to come");
+        fault(
+            "/agreement/signed_on",
+            "an agreement is signed before data is shared: this day is still to come",
+        );
     }
-    let (Ok(reply_to), Ok(dpo_email), true) = (reply_to, dpo_email, errors.is_empty()) else { return Err(Problem::fields(errors).into()) };
+    let (Ok(reply_to), Ok(dpo_email), true) = (reply_to, dpo_email, errors.is_empty()) else {
+        return Err(Problem::fields(errors).into());
+    };
 
     let replay = Replay::of(request, staff, "operator", now)?;
     if let Some(id) = replay.seen(&app.tables).await? {
         let school_id = id.parse().map_err(ApiError::internal)?;
-        let school: School = app.tables.get(shared::store::key::school(school_id)).await?.ok_or_else(Problem::not_found)?;
+        let school: School =
+            app.tables.get(shared::store::key::school(school_id)).await?.ok_or_else(Problem::not_found)?;
         return Answer::json(201, json!({"school_id": school.school_id, "code": school.code}));
     }
     let school_id = SchoolId::new(now, &random::bytes());
@@ -91,7 +120,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         code: draw_code(random::bytes()),
         state: SchoolState::Active,
         time_zone,
-        agreement: Agreement { fields: body.agreement.fields, signed_on: body.agreement.signed_on },
+        agreement: Agreement { fields: body.agreement.fields.by_role(), signed_on: body.agreement.signed_on },
         sms_id: body.sender.sms_id,
         contacts: School::seal_contacts(school_id, &key, &SchoolContacts { reply_to, dpo_email }),
         generation: 0,
@@ -105,7 +134,11 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
     writes.extend(replay.write(&school_id.to_string())?);
     match app.tables.transact(writes).await {
         Ok(()) => Answer::json(201, json!({"school_id": school_id, "code": school.code})),
-        Err(StoreError::Conflict) => Err(Problem::new(Code::Conflict, "The same request is being handled at this moment. Send it again.").into()),
+        Err(StoreError::Conflict) => Err(Problem::new(
+            Code::Conflict,
+            "The same request is being handled at this moment. Send it again.",
+        )
+        .into()),
         Err(error) => Err(error.into()),
     }
 }

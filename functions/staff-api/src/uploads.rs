@@ -39,63 +39,89 @@ struct NewUpload {
 }
 
 /// `POST …/uploads`: a place to PUT the file to. The file's name is looked at and not kept: people put people's names there.
-pub async fn create(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn create(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let body: NewUpload = request.body()?;
     let now = time::now();
     let mut errors = Vec::new();
     let extension = body.file_name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     if !matches!(extension.as_deref(), Some("csv" | "txt")) || body.file_name.len() > 255 {
-        errors.push(FieldError::new("/file_name", "invalid", "send a .csv file: in a spreadsheet program, save as CSV (UTF-8)"));
+        errors.push(FieldError::new(
+            "/file_name",
+            "invalid",
+            "send a .csv file: in a spreadsheet program, save as CSV (UTF-8)",
+        ));
     }
     if body.bytes == 0 || body.bytes > MAX_BYTES {
-        errors.push(FieldError::new("/bytes", "invalid", "a file has between 1 and 52,428,800 bytes (50 MB); split a larger one by year group"));
+        errors.push(FieldError::new(
+            "/bytes",
+            "invalid",
+            "a file has between 1 and 52,428,800 bytes (50 MB); split a larger one by year group",
+        ));
     }
     if !errors.is_empty() {
         return Err(Problem::fields(errors).into());
     }
     app.tenant(school).await?;
     let replay = Replay::of(request, staff, &school.to_string(), now)?;
-    let upload_id = match replay.seen(&app.tables).await? {
-        Some(id) => id.parse().map_err(ApiError::internal)?,
-        None => {
-            let upload = Upload {
-                school_id: school,
-                upload_id: UploadId::new(now, &random::bytes()),
-                status: UploadStatus::Waiting,
-                bytes: body.bytes,
-                mode: body.mode,
-                scope: body.scope,
-                asked_by: staff.subject.clone(),
-                created_at: now,
-                approved_by: None,
-                outcome: Outcome::default(),
-                changed_at: now,
-                file_erased: false,
-                report_erased: false,
-            };
-            let mut writes = vec![Write::put(&upload, Condition::Absent)?];
-            writes.extend(replay.write(&upload.upload_id.to_string())?);
-            app.tables.transact(writes).await?;
-            upload.upload_id
-        }
+    let upload_id = if let Some(id) = replay.seen(&app.tables).await? {
+        id.parse().map_err(ApiError::internal)?
+    } else {
+        let upload = Upload {
+            school_id: school,
+            upload_id: UploadId::new(now, &random::bytes()),
+            status: UploadStatus::Waiting,
+            bytes: body.bytes,
+            mode: body.mode,
+            scope: body.scope,
+            asked_by: staff.subject.clone(),
+            created_at: now,
+            approved_by: None,
+            outcome: Outcome::default(),
+            changed_at: now,
+            file_erased: false,
+            report_erased: false,
+        };
+        let mut writes = vec![Write::put(&upload, Condition::Absent)?];
+        writes.extend(replay.write(&upload.upload_id.to_string())?);
+        app.tables.transact(writes).await?;
+        upload.upload_id
     };
     let length = i64::try_from(body.bytes).map_err(ApiError::internal)?;
     let put = app.uploads.presign_put(&upload_key(school, upload_id), length, PUT_LIFETIME).await?;
-    let headers: serde_json::Map<String, Value> = put.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let headers: serde_json::Map<String, Value> =
+        put.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     let expires_at = time::rfc3339(now + time::minutes(PUT_LIFETIME_MINUTES));
-    Answer::json(201, json!({"upload_id": upload_id, "put": {"url": put.url, "headers": headers}, "expires_at": expires_at}))
+    Answer::json(
+        201,
+        json!({"upload_id": upload_id, "put": {"url": put.url, "headers": headers}, "expires_at": expires_at}),
+    )
 }
 
 /// `GET …/uploads`, newest first.
 pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     app.tenant(school).await?;
-    let before = request.query("cursor").and_then(|cursor| cursor.parse::<UploadId>().ok()).map(|upload| key::upload(school, upload).sk);
+    let before = request
+        .query("cursor")
+        .and_then(|cursor| cursor.parse::<UploadId>().ok())
+        .map(|upload| key::upload(school, upload).sk);
     let size = page_size(request);
     let limit = i32::try_from(size).map_err(ApiError::internal)?;
-    let items = app.tables.latest(TableName::Directory, &key::school_partition(school), key::UPLOADS, before.as_deref(), limit).await?;
+    let items = app
+        .tables
+        .latest(TableName::Directory, &key::school_partition(school), key::UPLOADS, before.as_deref(), limit)
+        .await?;
     let uploads = items.into_iter().map(|item| item.read::<Upload>()).collect::<Result<Vec<_>, _>>()?;
-    let next_cursor = (uploads.len() == size).then(|| uploads.last().map(|upload| upload.upload_id)).flatten();
-    Answer::json(200, json!({"items": uploads.iter().map(body).collect::<Vec<_>>(), "next_cursor": next_cursor}))
+    let next_cursor =
+        (uploads.len() == size).then(|| uploads.last().map(|upload| upload.upload_id)).flatten();
+    Answer::json(
+        200,
+        json!({"items": uploads.iter().map(body).collect::<Vec<_>>(), "next_cursor": next_cursor}),
+    )
 }
 
 /// `GET …/uploads/{upload_id}`.
@@ -103,15 +129,29 @@ pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answe
     let upload = find(app, request, school).await?;
     let mut answer = body(&upload);
     if upload.outcome.findings_total > 0 {
-        answer["report_url"] = app.exports.presign_get(&format!("{}.csv", report_key(school, upload.upload_id)), REPORT_LIFETIME).await?.into();
+        answer["report_url"] = app
+            .exports
+            .presign_get(&format!("{}.csv", report_key(school, upload.upload_id)), REPORT_LIFETIME)
+            .await?
+            .into();
     }
     Answer::json(200, answer)
 }
 
 /// `POST …/uploads/{upload_id}/approval`: applies what is held, if the directory is still what the plan was made from.
-pub async fn approve(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn approve(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let upload = find(app, request, school).await?;
-    let moved_on = || Problem::new(Code::Conflict, "This upload is not held for review, or the directory has changed since. Upload the file again to see what it would do now.");
+    let moved_on = || {
+        Problem::new(
+            Code::Conflict,
+            "This upload is not held for review, or the directory has changed since. Upload the file again to see what it would do now.",
+        )
+    };
     let record: School = app.tables.get(key::school(school)).await?.ok_or_else(Problem::not_found)?;
     // Somebody who approves twice, or whose first answer was lost, is told the same again.
     let again = upload.status == UploadStatus::Applying && upload.approved_by.is_some();
@@ -119,11 +159,29 @@ pub async fn approve(app: &App, request: &Request, staff: &Staff, school: School
         if upload.status != UploadStatus::Review || upload.outcome.planned_revision != record.revision {
             return Err(moved_on().into());
         }
-        let update = Update::new().set("status", UploadStatus::Applying).set("approved_by", &staff.subject).set("changed_at", time::now());
-        let written = app.tables.update::<Upload>(key::upload(school, upload.upload_id), update, Condition::Is("status", value(UploadStatus::Review))).await;
-        written.map_err(|error| if matches!(error, StoreError::Conflict) { ApiError::from(moved_on()) } else { error.into() })?;
+        let update = Update::new()
+            .set("status", UploadStatus::Applying)
+            .set("approved_by", &staff.subject)
+            .set("changed_at", time::now());
+        let written = app
+            .tables
+            .update::<Upload>(
+                key::upload(school, upload.upload_id),
+                update,
+                Condition::Is("status", value(UploadStatus::Review)),
+            )
+            .await;
+        written.map_err(|error| {
+            if matches!(error, StoreError::Conflict) { ApiError::from(moved_on()) } else { error.into() }
+        })?;
     }
-    app.queues.send(&app.uploads_queue, &school.to_string(), &[Task::ApplyUpload { school_id: school, upload_id: upload.upload_id }]).await?;
+    app.queues
+        .send(
+            &app.uploads_queue,
+            &school.to_string(),
+            &[Task::ApplyUpload { school_id: school, upload_id: upload.upload_id }],
+        )
+        .await?;
     Answer::json(202, json!({"upload_id": upload.upload_id, "status": UploadStatus::Applying}))
 }
 

@@ -17,7 +17,7 @@ use shared::{
     },
 };
 
-use crate::{App, IngestError, is_quiet};
+use crate::{App, IngestError, is_open, is_quiet};
 
 /// How long an import may hold the school, in seconds: the function's timeout. A dead holder is overtaken after that.
 const LOCK_SECONDS: i64 = 300;
@@ -39,9 +39,19 @@ impl Lock {
             let now = time::now().as_second();
             let free = Condition::MissingOrBelow("importing_until", value(now));
             let update = Update::new().set("importing", &holder).set("importing_until", now + LOCK_SECONDS);
-            match app.tables.update::<School>(key::school(tenant.id()), update, Condition::All(vec![Condition::Present, free])).await {
+            match app
+                .tables
+                .update::<School>(
+                    key::school(tenant.id()),
+                    update,
+                    Condition::All(vec![Condition::Present, free]),
+                )
+                .await
+            {
                 Ok(school) => return Ok(Self { holder, school }),
-                Err(StoreError::Conflict) if attempt + 1 < LOCK_ATTEMPTS => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+                Err(StoreError::Conflict) if attempt + 1 < LOCK_ATTEMPTS => {
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
                 Err(StoreError::Conflict) => break,
                 Err(error) => return Err(error.into()),
             }
@@ -69,7 +79,15 @@ impl Lock {
 }
 
 /// Writes a plan under the next generation and then shows it. False when somebody changed the directory meanwhile: plan again.
-pub async fn apply(app: &App, lock: &Lock, tenant: &Tenant, directory: &Directory, plan: &Plan, upload: &Upload, outcome: &Outcome) -> Result<bool, IngestError> {
+pub async fn apply(
+    app: &App,
+    lock: &Lock,
+    tenant: &Tenant,
+    directory: &Directory,
+    plan: &Plan,
+    upload: &Upload,
+    outcome: &Outcome,
+) -> Result<bool, IngestError> {
     let generation = tenant.school.generation + 1;
     let stamp = Stamp { generation, upload_id: Some(upload.upload_id), now: time::now() };
     let mut writes = Vec::new();
@@ -77,19 +95,22 @@ pub async fn apply(app: &App, lock: &Lock, tenant: &Tenant, directory: &Director
         match change {
             Change::Person(id, person) => {
                 let before = directory.people.get(id).map(|stored| &stored.versions);
+                if store::is_written(tenant, store::Subject::Person(*id), before, person, stamp) {
+                    continue;
+                }
                 writes.push(store::write_person(tenant, *id, before, Some(person), stamp)?);
             }
             Change::Link(ends, link) => {
                 let before = directory.links.get(ends).map(|stored| &stored.versions);
+                if store::is_written(tenant, store::Subject::Link(ends.0, ends.1), before, link, stamp) {
+                    continue;
+                }
                 writes.push(store::write_link(tenant, *ends, before, Some(link), stamp)?);
             }
         }
     }
     for subject in &plan.withdrawals {
-        let before = match subject {
-            store::Subject::Person(id) => directory.people.get(id).map(|stored| &stored.versions),
-            store::Subject::Link(pupil, contact) => directory.links.get(&(*pupil, *contact)).map(|stored| &stored.versions),
-        };
+        let before = directory.versions(*subject);
         if let Some(before) = before {
             writes.push(store::withdraw(tenant, *subject, before)?);
         }
@@ -110,14 +131,29 @@ pub async fn apply(app: &App, lock: &Lock, tenant: &Tenant, directory: &Director
 }
 
 /// The one write that shows everything: the school's generation, its lock and the upload's status, together.
-async fn show(app: &App, lock: &Lock, tenant: &Tenant, upload: &Upload, outcome: &Outcome, generation: u64, quiet: bool) -> Result<bool, IngestError> {
-    let unchanged = Condition::All(vec![lock.held(), Condition::Is("revision", value(tenant.school.revision)), Condition::Is("generation", value(tenant.school.generation))]);
+async fn show(
+    app: &App,
+    lock: &Lock,
+    tenant: &Tenant,
+    upload: &Upload,
+    outcome: &Outcome,
+    generation: u64,
+    quiet: bool,
+) -> Result<bool, IngestError> {
+    let unchanged = Condition::All(vec![
+        lock.held(),
+        Condition::Is("revision", value(tenant.school.revision)),
+        Condition::Is("generation", value(tenant.school.generation)),
+    ]);
     let free = Update::new().remove("importing").remove("importing_until");
     let school = if quiet { free } else { free.set("generation", generation).add("revision", 1) };
-    let done = Update::new().set("status", UploadStatus::Done).set("outcome", outcome).set("changed_at", time::now());
+    let done = Update::new()
+        .set("status", UploadStatus::Done)
+        .set("outcome", outcome)
+        .set("changed_at", time::now());
     let writes = vec![
         Write::update(TableName::Directory, key::school(tenant.id()), school, unchanged),
-        Write::update(TableName::Directory, key::upload(tenant.id(), upload.upload_id), done, Condition::Present),
+        Write::update(TableName::Directory, key::upload(tenant.id(), upload.upload_id), done, is_open()),
     ];
     match app.tables.transact(writes).await {
         Ok(()) => Ok(true),

@@ -14,8 +14,6 @@ pub struct Arrival {
     pub school: SchoolId,
     /// The upload.
     pub upload: UploadId,
-    /// Whether somebody approved it.
-    pub approved: bool,
 }
 
 #[derive(Deserialize)]
@@ -54,12 +52,14 @@ pub fn read(body: &str) -> Result<Vec<Arrival>, TaskError> {
             if found.is_none() {
                 tracing::warn!("an object with a key that is not ours was passed over");
             }
-            found.map(|(school, upload)| Arrival { school, upload, approved: false })
+            found.map(|(school, upload)| Arrival { school, upload })
         });
         return Ok(arrivals.collect());
     }
     match Task::from_body(body)? {
-        Task::ApplyUpload { school_id, upload_id } => Ok(vec![Arrival { school: school_id, upload: upload_id, approved: true }]),
+        Task::ApplyUpload { school_id, upload_id } => {
+            Ok(vec![Arrival { school: school_id, upload: upload_id }])
+        }
         _ => Err(TaskError::Unreadable),
     }
 }

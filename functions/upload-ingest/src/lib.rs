@@ -16,7 +16,7 @@ use shared::{
     object::{Bucket, ObjectError, report_key, upload_key},
     person::store::{Directory, ReadError},
     school::{Tenant, TenantError},
-    seal::Keyring,
+    seal::{self, Keyring},
     store::{
         key::{self, TableName},
         table::{Condition, StoreError, Tables, Update, value},
@@ -47,7 +47,12 @@ impl App {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
         let tables = cloud.tables(&[TableName::Directory, TableName::Keys])?;
-        Ok(Self { keyring: cloud.keyring(&tables)?, tables, uploads: cloud.bucket("UPLOADS_BUCKET")?, exports: cloud.bucket("EXPORTS_BUCKET")? })
+        Ok(Self {
+            keyring: cloud.keyring(&tables)?,
+            tables,
+            uploads: cloud.bucket("UPLOADS_BUCKET")?,
+            exports: cloud.bucket("EXPORTS_BUCKET")?,
+        })
     }
 }
 
@@ -89,57 +94,68 @@ pub enum IngestError {
 }
 
 async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
-    let Arrival { school, upload: upload_id, approved } = arrival;
-    let object = upload_key(school, upload_id);
-    let Some(upload) = app.tables.get::<Upload>(key::upload(school, upload_id)).await? else {
+    let Arrival { school, upload: upload_id } = arrival;
+    let at = || key::upload(school, upload_id);
+    let Some(upload) = app.tables.get::<Upload>(at()).await? else {
         // Nobody asked for this file, or it came back after its record was erased: it must not stay.
         tracing::warn!(%school, upload = %upload_id, "a file arrived that no upload asked for; erased");
-        app.uploads.erase(&object).await?;
+        app.uploads.erase(&upload_key(school, upload_id)).await?;
         return Ok(());
     };
-    let wanted = match upload.status {
-        UploadStatus::Waiting | UploadStatus::Reading => true,
-        UploadStatus::Applying => true,
-        // The event of the file itself, delivered once more: only an approval goes on from here.
-        UploadStatus::Review => approved,
-        UploadStatus::Done | UploadStatus::Refused | UploadStatus::Undone | UploadStatus::Expired => false,
-    };
-    if !wanted {
-        if upload.status.is_final() && !upload.file_erased {
-            erase(app, &upload).await?;
-        }
-        return Ok(());
+    match what_to_do(&upload) {
+        ToDo::Nothing => return Ok(()),
+        ToDo::Erase => return erase(app, &upload).await,
+        ToDo::Import => {}
     }
     let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
         Ok(tenant) => tenant,
-        Err(TenantError::NotActive) => {
-            // The contract has ended since the upload was asked for: nothing is taken in any more.
-            finish(app, &upload, UploadStatus::Refused, upload.outcome.clone()).await?;
-            return Ok(());
-        }
+        // The contract has ended since the upload was asked for: nothing is taken in any more.
+        Err(TenantError::NotActive) => return finish(app, &upload, upload.outcome.clone()).await,
         Err(error) => return Err(error.into()),
     };
     let lock = apply::Lock::take(app, &tenant, upload_id).await?;
-    let result = import(app, &tenant, &lock, &upload).await;
-    if result.is_err() {
-        // Give way at once rather than when the lock runs out; if this fails too, it runs out.
-        let _ = lock.release(app).await;
+    // Read again now that nobody else is at it: an event delivered twice finds the first delivery's work done.
+    let result = match app.tables.get::<Upload>(at()).await {
+        Ok(Some(upload)) => match what_to_do(&upload) {
+            ToDo::Import => import(app, &tenant, &lock, &upload).await,
+            ToDo::Erase => erase(app, &upload).await,
+            ToDo::Nothing => Ok(()),
+        },
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    // After an error too: the next delivery need not wait until the lock runs out.
+    let released = lock.release(app).await;
+    result.and(released)
+}
+
+enum ToDo {
+    Import,
+    Erase,
+    Nothing,
+}
+
+fn what_to_do(upload: &Upload) -> ToDo {
+    match upload.status {
+        UploadStatus::Waiting | UploadStatus::Reading | UploadStatus::Applying => ToDo::Import,
+        // Waits for a person; an approval sets `applying` before it queues its task.
+        UploadStatus::Review => ToDo::Nothing,
+        // Whatever arrives under an ended upload, the same file sent again say, must not stay.
+        UploadStatus::Done | UploadStatus::Refused | UploadStatus::Undone | UploadStatus::Expired => {
+            ToDo::Erase
+        }
     }
-    result
 }
 
 /// Reads the file and does what it says, with the school held.
 async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload) -> Result<(), IngestError> {
     if upload.status == UploadStatus::Waiting && !set(app, upload, UploadStatus::Reading, None).await? {
-        // Delivered twice, and the other delivery has been faster.
-        return lock.release(app).await;
+        // It has expired this very moment.
+        return Ok(());
     }
     match read(app, tenant, upload).await? {
         Ok(read) => decide(app, lock, upload, read).await,
-        Err(refusal) => {
-            refuse(app, upload, refusal).await?;
-            lock.release(app).await
-        }
+        Err(refusal) => refuse(app, upload, refusal).await,
     }
 }
 
@@ -148,11 +164,14 @@ struct ReadFile {
     format: &'static str,
     encoding: &'static str,
     dropped_columns: usize,
+    /// SHA-256, in hexadecimal: an approval is for this very file.
+    hash: String,
     roll: roll::Roll,
 }
 
 async fn read(app: &App, tenant: &Tenant, upload: &Upload) -> Result<Result<ReadFile, Refusal>, IngestError> {
-    let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await? else {
+    let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await?
+    else {
         return Ok(Err(Refusal::EmptyFile));
     };
     if object.bytes.len() > MAX_BYTES {
@@ -162,13 +181,23 @@ async fn read(app: &App, tenant: &Tenant, upload: &Upload) -> Result<Result<Read
         return Ok(Err(Refusal::WrongSize));
     }
     let content_type = object.content_type.as_deref().unwrap_or_default();
-    if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(shared::object::UPLOAD_CONTENT_TYPE)) {
+    if !content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(shared::object::UPLOAD_CONTENT_TYPE))
+    {
         return Ok(Err(Refusal::WrongContentType));
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
     Ok(decode::decode(&object.bytes).and_then(|decoded| {
         let sheet = sheet::read(decoded.text, &tenant.school.agreement)?;
-        Ok(ReadFile { format: sheet.format, encoding: decoded.encoding, dropped_columns: sheet.dropped_columns, roll: roll::gather(&sheet, today) })
+        Ok(ReadFile {
+            format: sheet.format,
+            encoding: decoded.encoding,
+            dropped_columns: sheet.dropped_columns,
+            hash: seal::sha256(&object.bytes),
+            roll: roll::gather(&sheet, today),
+        })
     }))
 }
 
@@ -178,10 +207,24 @@ async fn decide(app: &App, lock: &apply::Lock, upload: &Upload, read: ReadFile) 
     for _ in 0..ROUNDS {
         let tenant = lock.tenant(app).await?;
         let directory = Directory::load(&app.tables, &tenant).await?;
-        let plan = plan::plan(read.roll.clone(), &directory, upload.upload_id, upload.scope, tenant.school.generation, time::now());
-        // An approval is for the plan that was shown: if the directory has moved on, there is a new one to look at.
-        let approved = upload.approved_by.is_some() && upload.outcome.planned_revision == tenant.school.revision;
-        let held = if approved { None } else { plan.held.or((upload.mode == Mode::Preview).then_some(HeldBecause::Preview)) };
+        let plan = plan::plan(
+            &read.roll,
+            &directory,
+            upload.upload_id,
+            upload.scope,
+            tenant.school.generation,
+            time::now(),
+        );
+        // An approval is for the plan that was shown: if the directory has moved on, or another file lies there, there is a
+        // new plan to look at.
+        let approved = upload.approved_by.is_some()
+            && upload.outcome.planned_revision == tenant.school.revision
+            && upload.outcome.file_hash.as_deref() == Some(read.hash.as_str());
+        let held = if approved {
+            None
+        } else {
+            plan.held.or((upload.mode == Mode::Preview).then_some(HeldBecause::Preview))
+        };
         let outcome = Outcome {
             format: Some(read.format.to_owned()),
             encoding: Some(read.encoding.to_owned()),
@@ -192,11 +235,12 @@ async fn decide(app: &App, lock: &apply::Lock, upload: &Upload, read: ReadFile) 
             findings_total: plan.findings.len(),
             held_because: held,
             planned_revision: tenant.school.revision,
+            file_hash: Some(read.hash.clone()),
         };
         report(app, upload, &plan.findings).await?;
         if held.is_some() {
             set(app, upload, UploadStatus::Review, Some(outcome)).await?;
-            return lock.release(app).await;
+            return Ok(());
         }
         if apply::apply(app, lock, &tenant, &directory, &plan, upload, &outcome).await? {
             tracing::info!(school = %upload.school_id, upload = %upload.upload_id, changes = plan.changes.len(), findings = plan.findings.len(), "upload applied");
@@ -212,40 +256,66 @@ async fn report(app: &App, upload: &Upload, findings: &[Finding]) -> Result<(), 
     }
     let key = report_key(upload.school_id, upload.upload_id);
     app.exports.put(&format!("{key}.csv"), "text/csv; charset=utf-8", finding::to_csv(findings)).await?;
-    app.exports.put(&format!("{key}.json"), "application/json", serde_json::to_vec(findings).unwrap_or_default()).await?;
+    app.exports
+        .put(&format!("{key}.json"), "application/json", serde_json::to_vec(findings).unwrap_or_default())
+        .await?;
     Ok(())
 }
 
 /// Moves an upload on, unless it has come to its end meanwhile; false if it has.
-async fn set(app: &App, upload: &Upload, status: UploadStatus, outcome: Option<Outcome>) -> Result<bool, IngestError> {
-    let open = [UploadStatus::Waiting, UploadStatus::Reading, UploadStatus::Review, UploadStatus::Applying].map(|status| Condition::Is("status", value(status)));
+async fn set(
+    app: &App,
+    upload: &Upload,
+    status: UploadStatus,
+    outcome: Option<Outcome>,
+) -> Result<bool, IngestError> {
     let mut update = Update::new().set("status", status).set("changed_at", time::now());
     if let Some(outcome) = outcome {
         update = update.set("outcome", outcome);
     }
-    match app.tables.update::<Upload>(key::upload(upload.school_id, upload.upload_id), update, Condition::Any(open.to_vec())).await {
+    if status == UploadStatus::Review {
+        // What was approved is not what is shown now.
+        update = update.remove("approved_by");
+    }
+    match app
+        .tables
+        .update::<Upload>(key::upload(upload.school_id, upload.upload_id), update, is_open())
+        .await
+    {
         Ok(_) => Ok(true),
         Err(StoreError::Conflict) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
+/// The condition that an upload has not ended.
+fn is_open() -> Condition {
+    let open = [UploadStatus::Waiting, UploadStatus::Reading, UploadStatus::Review, UploadStatus::Applying];
+    Condition::Any(open.map(|status| Condition::Is("status", value(status))).to_vec())
+}
+
 async fn refuse(app: &App, upload: &Upload, refusal: Refusal) -> Result<(), IngestError> {
     tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, code = refusal.code(), "upload refused");
     let findings = vec![Finding::refusal(refusal)];
     report(app, upload, &findings).await?;
-    finish(app, upload, UploadStatus::Refused, Outcome { findings_total: 1, findings, ..Outcome::default() }).await
+    finish(app, upload, Outcome { findings_total: 1, findings, ..Outcome::default() }).await
 }
 
-/// A final state, and then the file goes: if the erasure fails, the task is delivered again and only erases.
-async fn finish(app: &App, upload: &Upload, status: UploadStatus, outcome: Outcome) -> Result<(), IngestError> {
-    set(app, upload, status, Some(outcome)).await?;
+/// Refused, and then the file goes: if the erasure fails, the task is delivered again and only erases.
+async fn finish(app: &App, upload: &Upload, outcome: Outcome) -> Result<(), IngestError> {
+    set(app, upload, UploadStatus::Refused, Some(outcome)).await?;
     erase(app, upload).await
 }
 
 async fn erase(app: &App, upload: &Upload) -> Result<(), IngestError> {
     app.uploads.erase(&upload_key(upload.school_id, upload.upload_id)).await?;
-    app.tables.update::<Upload>(key::upload(upload.school_id, upload.upload_id), Update::new().set("file_erased", true), Condition::Present).await?;
+    app.tables
+        .update::<Upload>(
+            key::upload(upload.school_id, upload.upload_id),
+            Update::new().set("file_erased", true),
+            Condition::Present,
+        )
+        .await?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use upload_ingest::{App, handle};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use upload_ingest::{App, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

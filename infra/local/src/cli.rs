@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    ci,
+    bench, ci,
     daemon::{self, Binaries},
+    demo,
     error::{Context, Result},
     sample::{MIN_PUPILS, School},
     show,
@@ -23,6 +24,18 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tell the whole story on a fresh stack: a school's file in, the right message to the right parents.
+    Demo {
+        /// Port of MiniStack.
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+        /// Port of the tap.
+        #[arg(long, default_value_t = 4567)]
+        tap_port: u16,
+        /// Leave the stack running in the background afterwards, for trying things out.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Start the stack in the background and deploy to it; it runs until `down`.
     Up {
         /// Port of MiniStack.
@@ -74,6 +87,8 @@ enum Command {
     },
     /// Run everything CI runs.
     Test,
+    /// Build for release and measure: what a start, a message and an upload cost, held against the bounds.
+    Bench(bench::Options),
     /// Hold the stack; what `up` starts in the background.
     #[command(hide = true)]
     Serve {
@@ -87,6 +102,7 @@ enum Command {
 /// Runs a command.
 pub async fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Demo { port, tap_port, keep } => demo::run(demo::Options { port, tap_port, keep }).await,
         Command::Up { port, tap_port, no_build } => {
             print(&summary(&daemon::up(port, tap_port, binaries(no_build)).await?))
         }
@@ -106,6 +122,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Calls => print(&show::calls(&Stack::from_env().await?).await?),
         Command::Sample { pupils, seed } => print(&School::generate(pupils, seed).to_csv()),
         Command::Test => ci::run().await,
+        Command::Bench(options) => bench::run(options).await,
         Command::Serve { port, tap_port } => daemon::serve(port, tap_port).await,
     }
 }

@@ -61,6 +61,11 @@ async fn running() -> Option<Running> {
     running.answers().await.then_some(running)
 }
 
+/// Whether a stack is up.
+pub async fn is_up() -> bool {
+    running().await.is_some()
+}
+
 /// Whether the functions are built first, or taken as they lie in `target/lambda` (from `cargo lambda build`, say).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binaries {

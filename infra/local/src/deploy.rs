@@ -25,9 +25,20 @@ pub const STACK: &str = "bookbag";
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Report {
-    Progress { text: String },
-    Done { outputs: BTreeMap<String, String>, functions: Vec<Function> },
-    Failed { text: String },
+    Progress {
+        text: String,
+        #[serde(default)]
+        done: usize,
+        /// How many steps there are, where that is known.
+        total: Option<usize>,
+    },
+    Done {
+        outputs: BTreeMap<String, String>,
+        functions: Vec<Function>,
+    },
+    Failed {
+        text: String,
+    },
 }
 
 /// Deploys `template` to the emulator at `endpoint_url` and describes the result. The binaries must be laid out already.
@@ -63,7 +74,12 @@ pub fn deploy(python: &Path, template: &Path, endpoint_url: &str, tap_url: &str)
     let mut result = None;
     for line in BufReader::new(stdout).lines() {
         match serde_json::from_str(&line.failed("the deployment broke off")?) {
-            Ok(Report::Progress { text }) => step.note(&text),
+            Ok(Report::Progress { text, done, total }) => {
+                step.note(&text);
+                if let Some(total) = total {
+                    step.at(done, total);
+                }
+            }
             Ok(Report::Done { outputs, functions }) => result = Some((outputs, functions)),
             Ok(Report::Failed { text }) => {
                 return Err(Error::Failed(format!("The deployment failed: {text}")));

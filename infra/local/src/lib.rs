@@ -5,9 +5,11 @@
 //! the [`tap`] between the functions and the cloud: call log, carrier and faults. Nothing in here is ever deployed.
 
 pub mod aws;
+pub mod bench;
 pub mod cli;
 pub mod cloud;
 pub mod daemon;
+pub mod demo;
 pub mod error;
 pub mod package;
 pub mod paths;

@@ -15,17 +15,36 @@ use crate::{
     progress::Step,
 };
 
+/// How the functions are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quickly.
+    Dev,
+    /// As they are deployed.
+    Release,
+}
+
 /// Builds every function in the dev profile and refreshes `target/lambda/<name>/bootstrap` where a binary is newer.
 pub fn functions() -> Result<()> {
-    let names = paths::functions()?;
-    let step = Step::start(format!("Building {} functions", names.len()));
-    let built = build()?;
-    for name in &names {
+    functions_under(&paths::lambda(), Profile::Dev, &[])
+}
+
+/// Builds every function and the named examples under one resolution of their dependencies, and refreshes
+/// `<lambda>/<name>/bootstrap` where a binary is newer.
+pub fn functions_under(lambda: &Path, profile: Profile, examples: &[&str]) -> Result<()> {
+    let mut names = paths::functions()?;
+    let step = Step::beside(format!("Building {} functions", names.len()));
+    let built = build(profile, examples)?;
+    step.done();
+    let step = Step::start("Laying the functions out");
+    names.extend(examples.iter().map(|&name| name.to_owned()));
+    for (at, name) in names.iter().enumerate() {
         let binary = built
             .get(name)
             .ok_or_else(|| Error::Failed(format!("Building {name} made no binary of that name.")))?;
         step.note(name);
-        lay_out(&paths::lambda().join(name), binary)?;
+        step.at(at, names.len());
+        lay_out(&lambda.join(name), binary)?;
     }
     step.done();
     Ok(())
@@ -33,7 +52,7 @@ pub fn functions() -> Result<()> {
 
 /// Runs Cargo and returns binary name -> path, as Cargo itself reports them: it knows every way a target directory can
 /// be set.
-fn build() -> Result<BTreeMap<String, PathBuf>> {
+fn build(profile: Profile, examples: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace and not the functions alone: Cargo unites the features of what it builds together, and with
     // another set than `cargo test --workspace` has, every SDK crate would be compiled twice.
@@ -43,6 +62,10 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
         "--bins",
         "--message-format=json-render-diagnostics",
     ]);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    command.args(examples.iter().flat_map(|name| ["--example", name]));
     let out = command.stderr(Stdio::inherit()).output().setup("Cargo cannot be run")?;
     if !out.status.success() {
         return Err(Error::Failed("The functions do not build.".to_owned()));
@@ -70,8 +93,9 @@ fn lay_out(dir: &Path, binary: &Path) -> Result<()> {
         return Ok(());
     }
     fs::create_dir_all(dir).failed(format_args!("{} cannot be created", dir.display()))?;
-    // A temporary name and a rename: a stack that is running keeps the file it has open.
-    let fresh = dir.join("bootstrap.new");
+    // A temporary name and a rename: a stack that is running keeps the file it has open. The name is of this process,
+    // since two commands may be building at one moment.
+    let fresh = dir.join(format!("bootstrap.{}.new", std::process::id()));
     let stripped = Command::new("strip").arg("-o").arg(&fresh).arg(binary).output();
     if !stripped.is_ok_and(|out| out.status.success()) {
         fs::copy(binary, &fresh).failed(format_args!("{} cannot be copied", binary.display()))?;

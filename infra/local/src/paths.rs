@@ -36,8 +36,7 @@ pub fn lambda() -> PathBuf {
 /// State of the developer's own stack (`up`, `deploy`, `down`): `stack.json`, logs, the emulator's data. `BOOKBAG_STATE`
 /// names another folder, so that a second stack can be up beside the first.
 pub fn state() -> PathBuf {
-    std::env::var_os("BOOKBAG_STATE")
-        .map_or_else(|| root().join("target/local"), |dir| root().join(dir))
+    std::env::var_os("BOOKBAG_STATE").map_or_else(|| root().join("target/local"), |dir| root().join(dir))
 }
 
 /// Cargo's target directory, wherever the developer keeps it.

@@ -32,10 +32,28 @@ impl Step {
         Self { bar, what, started: Instant::now() }
     }
 
+    /// Announces a step during which another program shows how far it is, such as Cargo with a bar of its own.
+    pub fn beside(what: impl Into<String>) -> Self {
+        let what = what.into();
+        eprintln!("{what} …");
+        Self { bar: None, what, started: Instant::now() }
+    }
+
     /// Says what the step is at; shown only on a terminal, where it replaces the line.
     pub fn note(&self, detail: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}: {detail}", self.what));
+        }
+    }
+
+    /// Says how much of a known amount is done: on a terminal the spinner becomes a bar.
+    pub fn at(&self, done: usize, of: usize) {
+        if let Some(bar) = &self.bar {
+            if bar.length() != Some(of as u64) {
+                bar.set_style(bar_style());
+                bar.set_length(of as u64);
+            }
+            bar.set_position(done as u64);
         }
     }
 
@@ -60,7 +78,13 @@ impl Drop for Step {
     }
 }
 
+fn bar_style() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} [{elapsed}] {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
 fn spinner_style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg} [{elapsed}]")
+    ProgressStyle::with_template("{spinner} [{elapsed}] {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -104,6 +104,8 @@ mod tests {
             request_bytes: 10,
             response_bytes: 5,
             items,
+            writes: BTreeMap::new(),
+            needs: std::collections::BTreeSet::new(),
             capacity: None,
             fault: None,
             text: String::new(),

@@ -129,11 +129,22 @@ pub struct Mark {
 impl Stack {
     /// Starts a stack of its own on free ports with its state under `state`, and deploys the template to it.
     pub async fn start(state: &Path) -> Result<Self> {
+        Self::start_on(free_port()?, free_port()?, state).await
+    }
+
+    /// The same on ports of the caller's choice.
+    pub async fn start_on(port: u16, tap_port: u16, state: &Path) -> Result<Self> {
+        venv::stack()?;
+        package::functions()?;
+        Self::start_packaged(&paths::template(), port, tap_port, state).await
+    }
+
+    /// The same with a template whose `CodeUri` folders hold their binaries already.
+    pub async fn start_packaged(template: &Path, port: u16, tap_port: u16, state: &Path) -> Result<Self> {
         fs::create_dir_all(state).setup(format_args!("{} cannot be created", state.display()))?;
         let python = venv::stack()?;
-        package::functions()?;
-        let (tap, cloud) = Self::start_bare(&python, free_port()?, free_port()?, state).await?;
-        let file = deploy::deploy(&python, &paths::template(), &cloud.url(), &tap.url())?;
+        let (tap, cloud) = Self::start_bare(&python, port, tap_port, state).await?;
+        let file = deploy::deploy(&python, template, &cloud.url(), &tap.url())?;
         file.write(&state.join("stack.json"))?;
         let mut stack = Self::attach(file).await?;
         stack.owned = Some((tap, cloud));

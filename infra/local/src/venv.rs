@@ -18,15 +18,22 @@ const CANDIDATES: [&str; 6] = ["python3", "python", "python3.13", "python3.12", 
 
 /// Makes the emulator's venv if need be and returns its interpreter.
 pub fn stack() -> Result<PathBuf> {
-    ensure("venv", "requirements.txt", "Installing MiniStack into its own venv")
+    let modules = ["ministack", "samtranslator", "boto3", "cryptography"];
+    ensure("venv", "requirements.txt", &modules, "Installing MiniStack into its own venv")
 }
 
 /// Makes the template linters' venv if need be and returns its interpreter.
 pub fn lint() -> Result<PathBuf> {
-    ensure("venv-lint", "requirements-lint.txt", "Installing the template linters into their own venv")
+    let modules = ["cfnlint", "checkov"];
+    ensure(
+        "venv-lint",
+        "requirements-lint.txt",
+        &modules,
+        "Installing the template linters into their own venv",
+    )
 }
 
-fn ensure(name: &str, requirements: &str, what: &str) -> Result<PathBuf> {
+fn ensure(name: &str, requirements: &str, modules: &[&str], what: &str) -> Result<PathBuf> {
     let dir = paths::cargo_target().join("local").join(name);
     let requirements = paths::runner().join(requirements);
     let wanted =
@@ -34,7 +41,7 @@ fn ensure(name: &str, requirements: &str, what: &str) -> Result<PathBuf> {
     let wanted = hex(&Sha256::digest(&wanted));
     let stamp = dir.join("requirements.sha256");
     let python = dir.join("bin/python");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && runs(&python) {
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && holds(&python, modules) {
         return Ok(python);
     }
     let system = find_python()?;
@@ -77,8 +84,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn runs(python: &Path) -> bool {
-    Command::new(python).args(["-c", "pass"]).output().is_ok_and(|out| out.status.success())
+/// Whether a venv's Python runs and finds these modules; one that has been damaged since is simply made again.
+fn holds(python: &Path, modules: &[&str]) -> bool {
+    const LOOK: &str = "import importlib.util, sys; sys.exit(any(importlib.util.find_spec(m) is None for m in sys.argv[1:]))";
+    let out = Command::new(python).args(["-c", LOOK]).args(modules).output();
+    out.is_ok_and(|out| out.status.success())
 }
 
 fn find_python() -> Result<PathBuf> {

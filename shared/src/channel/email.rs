@@ -3,7 +3,10 @@
 use aws_sdk_sesv2::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{Body, BulkEmailContent, BulkEmailEntry, BulkEmailStatus, Content, Destination, EmailContent, EmailTemplateContent, Message, MessageTag, ReplacementEmailContent, ReplacementTemplate, Template},
+    types::{
+        Body, BulkEmailContent, BulkEmailEntry, BulkEmailStatus, Content, Destination, EmailContent,
+        EmailTemplateContent, Message, MessageTag, ReplacementEmailContent, ReplacementTemplate, Template,
+    },
 };
 use serde_json::json;
 
@@ -57,7 +60,13 @@ impl Sender {
 /// The local part of a school's sending address: letters and digits of the name, hyphens between words, at most 40.
 pub fn local_part(school_name: &str) -> String {
     let words = school_name.split_whitespace().map(crate::person::name::fold).filter(|word| !word.is_empty());
-    let text: String = words.collect::<Vec<_>>().join("-").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let text: String = words
+        .collect::<Vec<_>>()
+        .join("-")
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(40)
+        .collect();
     if text.trim_matches('-').is_empty() { "school".to_owned() } else { text.trim_matches('-').to_owned() }
 }
 
@@ -80,12 +89,26 @@ impl Mailer {
 
     /// Sends up to [`BULK`] e-mails in one call; the outer error concerns all of them, the inner ones one each, and a
     /// success is the carrier's id. The SDK is told not to retry: a repeat after a lost answer would be a second e-mail.
-    pub async fn send_bulk(&self, sender: &Sender, tags: &[(&str, String)], emails: &[Email]) -> Result<Vec<Result<String, SendError>>, SendError> {
-        let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().map_err(|_| SendError::Refused);
-        let default_tags = tags.iter().map(|(name, value)| tag(name, value)).collect::<Result<Vec<_>, _>>()?;
+    pub async fn send_bulk(
+        &self,
+        sender: &Sender,
+        tags: &[(&str, String)],
+        emails: &[Email],
+    ) -> Result<Vec<Result<String, SendError>>, SendError> {
+        let tag = |name: &str, value: &str| {
+            MessageTag::builder().name(name).value(value).build().map_err(|_| SendError::Refused)
+        };
+        let default_tags =
+            tags.iter().map(|(name, value)| tag(name, value)).collect::<Result<Vec<_>, _>>()?;
         // The template carries the rendered parts and nothing else: rendering and escaping are ours (SES itself escapes nothing).
         let template = Template::builder()
-            .template_content(EmailTemplateContent::builder().subject("{{subject}}").text("{{text}}").html("{{html}}").build())
+            .template_content(
+                EmailTemplateContent::builder()
+                    .subject("{{subject}}")
+                    .text("{{text}}")
+                    .html("{{html}}")
+                    .build(),
+            )
             .template_data(json!({"subject": "", "text": "", "html": ""}).to_string())
             .build();
         let entries = emails.iter().enumerate().map(|(index, email)| {
@@ -93,7 +116,9 @@ impl Mailer {
             let replacement = ReplacementTemplate::builder().replacement_template_data(data).build();
             Ok(BulkEmailEntry::builder()
                 .destination(Destination::builder().to_addresses(email.to.expose()).build())
-                .replacement_email_content(ReplacementEmailContent::builder().replacement_template(replacement).build())
+                .replacement_email_content(
+                    ReplacementEmailContent::builder().replacement_template(replacement).build(),
+                )
                 .replacement_tags(tag("recipient", &index.to_string())?)
                 .build())
         });
@@ -107,7 +132,10 @@ impl Mailer {
             .default_content(BulkEmailContent::builder().template(template).build())
             .set_bulk_email_entries(Some(entries.collect::<Result<Vec<_>, SendError>>()?))
             .customize()
-            .config_override(aws_sdk_sesv2::config::Config::builder().retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled()))
+            .config_override(
+                aws_sdk_sesv2::config::Config::builder()
+                    .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled()),
+            )
             .send()
             .await
             .map_err(|error| classify(&error))?;
@@ -116,9 +144,20 @@ impl Mailer {
             .into_iter()
             .map(|result| match (result.status, result.message_id) {
                 (Some(BulkEmailStatus::Success), Some(id)) => Ok(id),
-                (Some(BulkEmailStatus::AccountThrottled | BulkEmailStatus::AccountDailyQuotaExceeded | BulkEmailStatus::TransientFailure), _) => Err(SendError::Later),
-                (Some(BulkEmailStatus::MessageRejected | BulkEmailStatus::InvalidParameter), _) => Err(SendError::BadContact),
-                (Some(BulkEmailStatus::Success | BulkEmailStatus::Failed) | None, _) => Err(SendError::InDoubt),
+                (
+                    Some(
+                        BulkEmailStatus::AccountThrottled
+                        | BulkEmailStatus::AccountDailyQuotaExceeded
+                        | BulkEmailStatus::TransientFailure,
+                    ),
+                    _,
+                ) => Err(SendError::Later),
+                (Some(BulkEmailStatus::MessageRejected | BulkEmailStatus::InvalidParameter), _) => {
+                    Err(SendError::BadContact)
+                }
+                (Some(BulkEmailStatus::Success | BulkEmailStatus::Failed) | None, _) => {
+                    Err(SendError::InDoubt)
+                }
                 (Some(_), _) => Err(SendError::Refused),
             })
             .collect();
@@ -129,7 +168,9 @@ impl Mailer {
 
     /// Sends one e-mail at once; the carrier's id.
     pub async fn send_one(&self, sender: &Sender, email: &Email) -> Result<String, SendError> {
-        let content = |data: &str| Content::builder().charset("UTF-8").data(data).build().map_err(|_| SendError::Refused);
+        let content = |data: &str| {
+            Content::builder().charset("UTF-8").data(data).build().map_err(|_| SendError::Refused)
+        };
         let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
         let message = Message::builder().subject(content(&email.subject)?).body(body).build();
         let answer = self
@@ -141,7 +182,10 @@ impl Mailer {
             .destination(Destination::builder().to_addresses(email.to.expose()).build())
             .content(EmailContent::builder().simple(message).build())
             .customize()
-            .config_override(aws_sdk_sesv2::config::Config::builder().retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled()))
+            .config_override(
+                aws_sdk_sesv2::config::Config::builder()
+                    .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled()),
+            )
             .send()
             .await
             .map_err(|error| classify(&error))?;
@@ -158,7 +202,11 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E>) -> SendError {
         SdkError::ServiceError(service) => match service.err().code().unwrap_or_default() {
             "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => SendError::Later,
             "MessageRejected" | "BadRequestException" => SendError::BadContact,
-            "AccountSuspendedException" | "SendingPausedException" | "MailFromDomainNotVerifiedException" | "NotFoundException" | "AccessDeniedException" => SendError::Refused,
+            "AccountSuspendedException"
+            | "SendingPausedException"
+            | "MailFromDomainNotVerifiedException"
+            | "NotFoundException"
+            | "AccessDeniedException" => SendError::Refused,
             _ if service.raw().status().as_u16() < 500 => SendError::Refused,
             _ => SendError::InDoubt,
         },
@@ -172,7 +220,9 @@ mod tests {
 
     #[test]
     fn sender_addresses_cannot_be_broken_out_of() {
-        let sender = |name: &str| Sender { name: name.into(), local_part: local_part(name), reply_to: None }.address("example.org");
+        let sender = |name: &str| {
+            Sender { name: name.into(), local_part: local_part(name), reply_to: None }.address("example.org")
+        };
         assert_eq!(sender("Oakfield Primary"), "\"Oakfield Primary\" <oakfield-primary@example.org>");
         assert_eq!(sender("St \"X\"\r\nBcc: a@b"), "\"St \\\"X\\\"Bcc: a@b\" <st-x-bcc-ab@example.org>");
         assert_eq!(sender("Ysgol Tŷ Gwyn"), "=?UTF-8?B?WXNnb2wgVMW3IEd3eW4=?= <ysgol-ty-gwyn@example.org>");

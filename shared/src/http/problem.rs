@@ -42,7 +42,9 @@ impl Code {
             Self::TooLarge => ("too_large", 413, "The body is too large"),
             Self::InvalidFields => ("invalid_fields", 422, "Some fields cannot be accepted"),
             Self::NoRecipients => ("no_recipients", 422, "The message would reach nobody"),
-            Self::KeyReused => ("idempotency_key_reused", 422, "The Idempotency-Key was used with another body"),
+            Self::KeyReused => {
+                ("idempotency_key_reused", 422, "The Idempotency-Key was used with another body")
+            }
             Self::TooManyRequests => ("too_many_requests", 429, "Too many attempts"),
             Self::Internal => ("internal", 500, "Something went wrong on our side"),
         }
@@ -84,7 +86,13 @@ impl Problem {
 
     /// Fields that cannot be accepted.
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Code::InvalidFields, "Correct the fields listed under errors and send the request again.") }
+        Self {
+            errors,
+            ..Self::new(
+                Code::InvalidFields,
+                "Correct the fields listed under errors and send the request again.",
+            )
+        }
     }
 
     /// Nothing there: the same for what never existed, for another school's, and for a malformed id.
@@ -157,7 +165,11 @@ impl ApiError {
 impl From<crate::store::table::StoreError> for ApiError {
     fn from(error: crate::store::table::StoreError) -> Self {
         match error {
-            crate::store::table::StoreError::Conflict => Problem::new(Code::Conflict, "Somebody else changed this at the same moment. Read it again and repeat the request.").into(),
+            crate::store::table::StoreError::Conflict => Problem::new(
+                Code::Conflict,
+                "Somebody else changed this at the same moment. Read it again and repeat the request.",
+            )
+            .into(),
             error => Self::internal(error),
         }
     }

@@ -33,16 +33,34 @@ impl Request {
     /// From API Gateway's event (payload 2.0).
     pub fn new(event: ApiGatewayV2httpRequest) -> Self {
         let body = event.body.unwrap_or_default();
-        let body = if event.is_base64_encoded { STANDARD.decode(&body).unwrap_or_default() } else { body.into_bytes() };
+        let body = if event.is_base64_encoded {
+            STANDARD.decode(&body).unwrap_or_default()
+        } else {
+            body.into_bytes()
+        };
         let context = event.request_context;
-        let claims = context.authorizer.and_then(|authorizer| authorizer.jwt).map(|jwt| jwt.claims).unwrap_or_default();
+        let claims = context
+            .authorizer
+            .and_then(|authorizer| authorizer.jwt)
+            .map(|jwt| jwt.claims)
+            .unwrap_or_default();
         Self {
             route: event.route_key.or(context.route_key).unwrap_or_default(),
             request_id: context.request_id.unwrap_or_default(),
             source_ip: context.http.source_ip.unwrap_or_default(),
             path: event.path_parameters,
-            query: event.query_string_parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            headers: event.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_lowercase(), value.to_str().ok()?.to_owned()))).collect(),
+            query: event
+                .query_string_parameters
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            headers: event
+                .headers
+                .iter()
+                .filter_map(|(name, value)| {
+                    Some((name.as_str().to_lowercase(), value.to_str().ok()?.to_owned()))
+                })
+                .collect(),
             body,
             claims,
         }
@@ -82,13 +100,26 @@ impl Request {
         let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let pointer = pointer(error.path());
             let inner = error.inner();
-            if inner.is_syntax() || inner.is_eof() {
-                return Problem::new(Code::MalformedBody, format!("The body is not valid JSON: line {}, column {}.", inner.line(), inner.column()));
+            // The reader also calls it a syntax error when a number stands where a word is expected.
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok();
+            if (inner.is_syntax() || inner.is_eof()) && !is_json {
+                return Problem::new(
+                    Code::MalformedBody,
+                    format!("The body is not valid JSON: line {}, column {}.", inner.line(), inner.column()),
+                );
             }
-            Problem::new(Code::MalformedBody, "Correct the field listed under errors and send the request again.")
-                .with_errors(vec![FieldError::new(pointer, "wrong_type_or_unknown_field", reason(&inner.to_string()))])
+            Problem::new(
+                Code::MalformedBody,
+                "Correct the field listed under errors and send the request again.",
+            )
+            .with_errors(vec![FieldError::new(
+                pointer,
+                "wrong_type_or_unknown_field",
+                reason(&inner.to_string()),
+            )])
         })?;
-        json.end().map_err(|_| Problem::new(Code::MalformedBody, "The body goes on after the JSON value."))?;
+        json.end()
+            .map_err(|_| Problem::new(Code::MalformedBody, "The body goes on after the JSON value."))?;
         Ok(read)
     }
 }
@@ -99,7 +130,10 @@ fn reason(message: &str) -> String {
         if let Some(rest) = message.strip_prefix(known) {
             // A missing or duplicate field's name is ours; an unknown one's is the caller's, who may have typed anything there.
             let name = rest.split('`').nth(1).filter(|_| known != "unknown field");
-            return name.map_or_else(|| format!("{known}; check the spelling against the API description"), |name| format!("{known} `{name}`"));
+            return name.map_or_else(
+                || format!("{known}; check the spelling against the API description"),
+                |name| format!("{known} `{name}`"),
+            );
         }
     }
     message.split_once("expected ").map_or_else(
@@ -142,13 +176,21 @@ impl Answer {
 
 /// Runs a handler and turns whatever it says into API Gateway's answer. Nothing may be cached on the way: every answer is
 /// about somebody.
-pub async fn answer<F: Future<Output = Result<Answer, ApiError>>>(request_id: &str, handler: F) -> ApiGatewayV2httpResponse {
+pub async fn answer<F: Future<Output = Result<Answer, ApiError>>>(
+    request_id: &str,
+    handler: F,
+) -> ApiGatewayV2httpResponse {
     let (status, content_type, body) = match handler.await {
         Ok(answer) => (answer.status, "application/json", answer.body),
-        Err(ApiError::Problem(problem)) => (problem.status(), "application/problem+json", Some(problem.body(request_id))),
+        Err(ApiError::Problem(problem)) => {
+            (problem.status(), "application/problem+json", Some(problem.body(request_id)))
+        }
         Err(ApiError::Internal(cause)) => {
             tracing::error!(request_id, cause, "a request failed");
-            let problem = Problem::new(Code::Internal, "Try again in a minute; if it stays, name the request_id to support.");
+            let problem = Problem::new(
+                Code::Internal,
+                "Try again in a minute; if it stays, name the request_id to support.",
+            );
             (problem.status(), "application/problem+json", Some(problem.body(request_id)))
         }
     };

@@ -43,12 +43,18 @@ pub struct ClaimNames {
     pub school: String,
     /// The groups.
     pub groups: String,
+    /// Cognito says in `token_use` whether a token is an ID token; another issuer does not.
+    pub says_token_use: bool,
 }
 
 impl ClaimNames {
     /// From the environment, by default as Cognito writes them.
     pub fn from_env() -> Self {
-        Self { school: config::or("CLAIM_SCHOOL_ID", "custom:school_id"), groups: config::or("CLAIM_GROUPS", "cognito:groups") }
+        Self {
+            school: config::or("CLAIM_SCHOOL_ID", "custom:school_id"),
+            groups: config::or("CLAIM_GROUPS", "cognito:groups"),
+            says_token_use: config::or("CLAIM_TOKEN_USE", "id") == "id",
+        }
     }
 }
 
@@ -65,12 +71,20 @@ impl Staff {
     /// From the request's verified claims. Only an ID token will do: access tokens carry no school.
     pub fn from_request(request: &Request, names: &ClaimNames) -> Result<Self, Problem> {
         let claim = |name: &str| request.claims.get(name).map(String::as_str).unwrap_or_default();
-        if claim("sub").is_empty() || claim("token_use") != "id" {
+        if claim("sub").is_empty() || (names.says_token_use && claim("token_use") != "id") {
             return Err(Problem::unauthorised());
         }
         // The gateway hands a list over as "[a b]"; other issuers write "a,b" or "a".
-        let groups = claim(&names.groups).trim_matches(['[', ']']).split([' ', ',']).filter_map(StaffRole::from_group).collect();
-        Ok(Self { subject: claim("sub").to_owned(), school: claim(&names.school).parse().ok(), roles: groups })
+        let groups = claim(&names.groups)
+            .trim_matches(['[', ']'])
+            .split([' ', ','])
+            .filter_map(StaffRole::from_group)
+            .collect();
+        Ok(Self {
+            subject: claim("sub").to_owned(),
+            school: claim(&names.school).parse().ok(),
+            roles: groups,
+        })
     }
 
     /// Whether they hold a role.

@@ -1,6 +1,6 @@
 //! Who a message reaches, and who not and why. Pure: the same directory and draft give the same answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,16 @@ pub struct Recipient {
     /// Who else reads the same contact point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<PersonId>,
+    /// Who else has the same contact point without being written to: they read along all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<PersonId>,
+}
+
+impl Recipient {
+    /// Everybody who reads what goes to this contact point.
+    pub fn readers(&self) -> impl Iterator<Item = PersonId> {
+        std::iter::once(self.person).chain(self.also.iter().copied()).chain(self.others.iter().copied())
+    }
 }
 
 /// The answer.
@@ -133,7 +143,11 @@ pub fn permits(link: &Link, purpose: Purpose) -> Result<(), Reason> {
         // Nobody has consented to anything until consents are kept: nothing goes out.
         Purpose::Marketing => Err(Reason::NoConsent),
         Purpose::Service | Purpose::Attendance | Purpose::Consent => {
-            if link.is_written_to() { Ok(()) } else { Err(Reason::NoResponsibility) }
+            if link.is_written_to() {
+                Ok(())
+            } else {
+                Err(Reason::NoResponsibility)
+            }
         }
     }
 }
@@ -147,17 +161,34 @@ pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
 }
 
 /// Resolves an audience.
-pub fn resolve(directory: &Directory, audience: &Audience, purpose: Purpose, channels: &[Channel]) -> Resolution {
+pub fn resolve(
+    directory: &Directory,
+    audience: &Audience,
+    purpose: Purpose,
+    channels: &[Channel],
+) -> Resolution {
     let mut resolver = Resolver { directory, purpose, wanted: BTreeMap::new(), refused: BTreeMap::new() };
     let except: BTreeSet<_> = audience.except.iter().copied().collect();
     let roles: &[Role] = if audience.roles.is_empty() { &[Role::Contact] } else { &audience.roles };
-    let everybody = audience.year_groups.is_empty() && audience.classes.is_empty() && audience.people.is_empty();
+    let everybody =
+        audience.year_groups.is_empty() && audience.classes.is_empty() && audience.people.is_empty();
     let named: BTreeSet<_> = audience.people.iter().copied().collect();
+    // `Year 3` and `3` are one, as they are in a file.
+    let years: Vec<_> =
+        audience.year_groups.iter().filter_map(|year| crate::upload::cell::year_group(year)).collect();
     let selects = |id: PersonId, person: &Person| {
-        let one_of = |list: &[String], value: &Option<String>| value.as_ref().is_some_and(|value| list.iter().any(|one| one.trim().eq_ignore_ascii_case(value)));
-        everybody || named.contains(&id) || one_of(&audience.year_groups, &person.year_group) || one_of(&audience.classes, &person.class)
+        let one_of = |list: &[String], value: &Option<String>| {
+            value.as_ref().is_some_and(|value| list.iter().any(|one| one.trim().eq_ignore_ascii_case(value)))
+        };
+        everybody
+            || named.contains(&id)
+            || one_of(&years, &person.year_group)
+            || one_of(&audience.classes, &person.class)
     };
-    for (id, person) in directory.visible_people().filter(|(id, person)| person.missing_since.is_none() && !except.contains(id)) {
+    for (id, person) in directory
+        .visible_people()
+        .filter(|(id, person)| person.missing_since.is_none() && !except.contains(id))
+    {
         match person.role {
             Role::Pupil => {
                 if selects(id, person) {
@@ -219,7 +250,10 @@ impl Resolver<'_> {
 
     fn contacts_of(&mut self, pupil: PersonId, except: &BTreeSet<PersonId>) {
         let directory = self.directory;
-        let links: Vec<_> = directory.links_of(pupil).filter(|(contact, link)| link.missing_since.is_none() && self.is_here(*contact)).collect();
+        let links: Vec<_> = directory
+            .links_of(pupil)
+            .filter(|(contact, link)| link.missing_since.is_none() && self.is_here(*contact))
+            .collect();
         if links.is_empty() {
             // Nobody would hear of this pupil: the gap is shown on the pupil.
             self.refuse(pupil, Reason::NoContact);
@@ -231,8 +265,17 @@ impl Resolver<'_> {
 
     fn contact(&mut self, contact: PersonId, except: &BTreeSet<PersonId>) {
         let directory = self.directory;
-        let links = directory.visible_links().filter(|(pupil, of, link)| *of == contact && link.missing_since.is_none() && !except.contains(pupil));
-        for (pupil, _, link) in links.filter(|(pupil, _, _)| self.directory.person(*pupil).is_some_and(|pupil| pupil.missing_since.is_none())).collect::<Vec<_>>() {
+        let links: Vec<_> = directory
+            .visible_links()
+            .filter(|(pupil, of, link)| {
+                *of == contact && link.missing_since.is_none() && self.is_here(*pupil)
+            })
+            .collect();
+        if links.is_empty() {
+            // Named by the sender, and nothing ties them to a pupil: told rather than passed over.
+            self.refuse(contact, Reason::NoResponsibility);
+        }
+        for (pupil, _, link) in links.into_iter().filter(|(pupil, _, _)| !except.contains(pupil)) {
             self.link(pupil, contact, link);
         }
     }
@@ -243,7 +286,9 @@ impl Resolver<'_> {
         let mut taken: BTreeMap<(Channel, &str), usize> = BTreeMap::new();
         for (person_id, pupils) in self.wanted {
             let Some(person) = self.directory.person(person_id) else { continue };
-            let usable = channels.iter().find_map(|channel| contact_point(person, *channel).map(|point| (*channel, point)));
+            let usable = channels
+                .iter()
+                .find_map(|channel| contact_point(person, *channel).map(|point| (*channel, point)));
             let Some((channel, point)) = usable else {
                 resolution.excluded.insert(person_id, unreachable(person));
                 continue;
@@ -252,7 +297,12 @@ impl Resolver<'_> {
             match taken.get(&(channel, point)) {
                 None => {
                     taken.insert((channel, point), list.len());
-                    list.push(Recipient { person: person_id, pupils: pupils.into_iter().collect(), also: Vec::new() });
+                    list.push(Recipient {
+                        person: person_id,
+                        pupils: pupils.into_iter().collect(),
+                        also: Vec::new(),
+                        others: Vec::new(),
+                    });
                 }
                 Some(at) => {
                     let first = &mut list[*at];
@@ -264,7 +314,9 @@ impl Resolver<'_> {
                 }
             }
         }
-        let reached: BTreeSet<_> = resolution.recipients.values().flatten().map(|recipient| recipient.person).collect();
+        keep_from_restricted_readers(self.directory, &mut resolution);
+        let reached: BTreeSet<_> =
+            resolution.recipients.values().flatten().map(|recipient| recipient.person).collect();
         for (person, reason) in self.refused {
             if !reached.contains(&person) {
                 resolution.excluded.entry(person).or_insert(reason);
@@ -272,6 +324,54 @@ impl Resolver<'_> {
         }
         resolution
     }
+}
+
+/// Whoever shares a contact point reads along: a pupil whom one of the readers is kept away from is not named there.
+fn keep_from_restricted_readers(directory: &Directory, resolution: &mut Resolution) {
+    let Resolution { recipients, excluded } = resolution;
+    let sharing = sharing(directory);
+    for (channel, list) in recipients.iter_mut() {
+        list.retain_mut(|recipient| {
+            let point = directory.person(recipient.person).and_then(|person| contact_point(person, *channel));
+            let sharing = point.and_then(|point| sharing.get(point)).into_iter().flatten().copied();
+            recipient.others =
+                sharing.filter(|id| *id != recipient.person && !recipient.also.contains(id)).collect();
+            let readers: Vec<_> = recipient.readers().collect();
+            let about_somebody = !recipient.pupils.is_empty();
+            recipient
+                .pupils
+                .retain(|pupil| !readers.iter().any(|reader| is_kept_away(directory, *pupil, *reader)));
+            let is_contact =
+                directory.person(recipient.person).is_some_and(|person| person.role == Role::Contact);
+            let nothing_left = about_somebody && recipient.pupils.is_empty() && is_contact;
+            if nothing_left {
+                let written_to = std::iter::once(recipient.person).chain(recipient.also.iter().copied());
+                excluded.extend(written_to.map(|person| (person, Reason::Restricted)));
+            }
+            !nothing_left
+        });
+    }
+    recipients.retain(|_, list| !list.is_empty());
+}
+
+/// Contact point -> everybody here who has it, whether or not it is where they are written to.
+fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
+    let mut sharing: HashMap<_, Vec<_>> = HashMap::new();
+    for (id, person) in directory.visible_people().filter(|(_, person)| person.missing_since.is_none()) {
+        let emails = person.emails.iter().map(crate::person::email::EmailAddress::expose);
+        let phones = person.phones.iter().map(crate::person::phone::PhoneNumber::expose);
+        for point in emails.chain(phones) {
+            sharing.entry(point).or_default().push(id);
+        }
+    }
+    sharing.retain(|_, people| people.len() > 1);
+    sharing
+}
+
+/// Whether a restriction keeps `reader` away from a pupil.
+fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
+    let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
+    link.is_some_and(|link| link.missing_since.is_none() && link.restricted)
 }
 
 fn unreachable(person: &Person) -> Reason {
@@ -294,8 +394,7 @@ pub fn still_permitted(directory: &Directory, recipient: &Recipient, purpose: Pu
     if person.role != Role::Contact {
         return Some(recipient.clone());
     }
-    // Whoever shares the contact point reads along: a pupil is named only if everybody there may hear of them.
-    let readers = || std::iter::once(&recipient.person).chain(&recipient.also);
+    let written_to = || std::iter::once(recipient.person).chain(recipient.also.iter().copied());
     let may = |reader: PersonId, pupil: PersonId| {
         let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
         link.filter(|link| link.missing_since.is_none()).map(|link| permits(link, purpose))
@@ -305,7 +404,15 @@ pub fn still_permitted(directory: &Directory, recipient: &Recipient, purpose: Pu
         .pupils
         .iter()
         .copied()
-        .filter(|pupil| here(*pupil) && readers().any(|reader| may(*reader, *pupil) == Some(Ok(()))) && !readers().any(|reader| may(*reader, *pupil) == Some(Err(Reason::Restricted))))
+        .filter(|pupil| {
+            here(*pupil)
+                && written_to().any(|reader| may(reader, *pupil) == Some(Ok(())))
+                && !recipient.readers().any(|reader| is_kept_away(directory, *pupil, reader))
+        })
         .collect();
     (!pupils.is_empty()).then(|| Recipient { pupils, ..recipient.clone() })
 }
+
+#[cfg(test)]
+#[path = "audience_tests.rs"]
+mod tests;

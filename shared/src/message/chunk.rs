@@ -8,6 +8,8 @@ pub const CHUNK: usize = crate::channel::email::BULK;
 
 /// The recipients in chunks, by channel.
 pub fn chunks(resolution: &Resolution) -> Vec<(Channel, Vec<Recipient>)> {
-    let of = |(channel, recipients): (&Channel, &Vec<Recipient>)| recipients.chunks(CHUNK).map(|some| (*channel, some.to_vec())).collect::<Vec<_>>();
+    let of = |(channel, recipients): (&Channel, &Vec<Recipient>)| {
+        recipients.chunks(CHUNK).map(|some| (*channel, some.to_vec())).collect::<Vec<_>>()
+    };
     resolution.recipients.iter().flat_map(of).collect()
 }

@@ -61,7 +61,8 @@ impl Draft {
     /// What is wrong with the draft in itself, before anybody's data is read.
     pub fn faults(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
-        let mut fault = |pointer: &str, code, detail: &str| faults.push(FieldError::new(pointer, code, detail));
+        let mut fault =
+            |pointer: &str, code, detail: &str| faults.push(FieldError::new(pointer, code, detail));
         if self.channels.is_empty() {
             fault("/channels", "required", "name at least one channel: email or sms");
         }
@@ -83,7 +84,14 @@ impl Draft {
         }
         for (pointer, text) in [("/subject", subject), ("/body", self.body.as_str())] {
             for unknown in template::unknown_placeholders(text) {
-                fault(pointer, "unknown_placeholder", &format!("placeholder {} of this text is not known; use ((child)), ((name)) or ((school))", unknown + 1));
+                fault(
+                    pointer,
+                    "unknown_placeholder",
+                    &format!(
+                        "placeholder {} of this text is not known; use ((child)), ((name)) or ((school))",
+                        unknown + 1
+                    ),
+                );
             }
         }
         faults

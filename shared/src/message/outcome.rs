@@ -24,7 +24,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the contract.
-    pub const ALL: [Self; 6] = [Self::Queued, Self::Sent, Self::Delivered, Self::Failed, Self::Unknown, Self::Stopped];
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Sent, Self::Delivered, Self::Failed, Self::Unknown, Self::Stopped];
 
     /// The word used in the API.
     pub const fn word(self) -> &'static str {
@@ -73,7 +74,12 @@ impl Outcomes {
 
     /// The positions that still wait.
     pub fn waiting(&self) -> Vec<usize> {
-        self.0.iter().enumerate().filter(|(_, outcome)| **outcome == Outcome::Queued).map(|(at, _)| at).collect()
+        self.0
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| **outcome == Outcome::Queued)
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// Adds the counts to a total.

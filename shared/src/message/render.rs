@@ -10,19 +10,28 @@ use crate::person::{Person, store::Directory};
 
 /// What one recipient's placeholders stand for.
 pub fn fields(directory: &Directory, recipient: &Recipient, school_name: &str) -> Fields {
-    let given = |person: &Person| if person.name.given().is_empty() { person.name.expose() } else { person.name.given().to_owned() };
-    let mut children: Vec<_> = recipient.pupils.iter().filter_map(|pupil| directory.person(*pupil)).map(given).collect();
+    let given = |person: &Person| {
+        if person.name.given().is_empty() { person.name.expose() } else { person.name.given().to_owned() }
+    };
+    let mut children: Vec<_> =
+        recipient.pupils.iter().filter_map(|pupil| directory.person(*pupil)).map(given).collect();
     children.dedup();
     let named = directory.person(recipient.person).filter(|_| recipient.also.is_empty());
     // Somebody else may read a shared contact point: "Parent or carer" is true of both.
-    let name = named.map(|person| person.name.expose()).filter(|name| !name.is_empty()).unwrap_or_else(|| "Parent or carer".to_owned());
+    let name = named
+        .map(|person| person.name.expose())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "Parent or carer".to_owned());
     Fields { child: template::join_names(&children), name, school: school_name.to_owned() }
 }
 
 /// Subject, plain text and HTML of an e-mail. A text that does not name the children itself ends with them, so that a
 /// parent of several knows whom it is about; the subject never names them unless the sender wrote so.
 pub fn email(content: &Content, fields: &Fields) -> (String, String, String) {
-    let subject = template::fill(content.subject.as_deref().unwrap_or_default(), fields).chars().filter(|c| !c.is_control()).collect();
+    let subject = template::fill(content.subject.as_deref().unwrap_or_default(), fields)
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
     let mut text = template::fill(&content.body, fields);
     if !fields.child.is_empty() && !template::names_child(&content.body) {
         text.push_str("\n\nThis message is about ");
@@ -47,9 +56,20 @@ pub fn sms(content: &Content, fields: &Fields) -> String {
 
 /// Plain text as HTML: everything escaped, blank lines between paragraphs.
 fn html(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;").replace('\r', "");
-    let paragraphs = escaped.split("\n\n").map(|paragraph| format!("<p>{}</p>", paragraph.trim_matches('\n').replace('\n', "<br>")));
-    format!("<!doctype html><html lang=\"en-GB\"><body style=\"font-family:sans-serif\">{}</body></html>", paragraphs.collect::<String>())
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+        .replace('\r', "");
+    let paragraphs = escaped
+        .split("\n\n")
+        .map(|paragraph| format!("<p>{}</p>", paragraph.trim_matches('\n').replace('\n', "<br>")));
+    format!(
+        "<!doctype html><html lang=\"en-GB\"><body style=\"font-family:sans-serif\">{}</body></html>",
+        paragraphs.collect::<String>()
+    )
 }
 
 #[cfg(test)]
@@ -57,16 +77,30 @@ mod tests {
     use super::*;
 
     fn content(body: &str) -> Content {
-        Content { subject: Some("Hello ((school))".into()), body: body.into(), audience: super::super::audience::Audience::default() }
+        Content {
+            subject: Some("Hello ((school))".into()),
+            body: body.into(),
+            audience: super::super::audience::Audience::default(),
+        }
     }
 
     #[test]
     fn text_is_escaped_and_names_the_children() {
-        let fields = Fields { child: "Ann and Ben".into(), name: "Mrs <b>Smith</b>".into(), school: "Oakfield".into() };
+        let fields = Fields {
+            child: "Ann and Ben".into(),
+            name: "Mrs <b>Smith</b>".into(),
+            school: "Oakfield".into(),
+        };
         let (subject, text, html) = email(&content("Dear ((name)),\n\nsee <https://example.com>"), &fields);
         assert_eq!(subject, "Hello Oakfield");
-        assert_eq!(text, "Dear Mrs <b>Smith</b>,\n\nsee <https://example.com>\n\nThis message is about Ann and Ben.\n\n-- \nOakfield");
-        assert!(html.contains("<p>Dear Mrs &lt;b&gt;Smith&lt;/b&gt;,</p><p>see &lt;https://example.com&gt;</p>") && !html.contains("<b>"));
+        assert_eq!(
+            text,
+            "Dear Mrs <b>Smith</b>,\n\nsee <https://example.com>\n\nThis message is about Ann and Ben.\n\n-- \nOakfield"
+        );
+        assert!(
+            html.contains("<p>Dear Mrs &lt;b&gt;Smith&lt;/b&gt;,</p><p>see &lt;https://example.com&gt;</p>")
+                && !html.contains("<b>")
+        );
         assert_eq!(sms(&content("Closed today\u{2026}"), &fields), "Closed today...\nFor: Ann and Ben");
         assert_eq!(sms(&content("((child)): closed"), &fields), "Ann and Ben: closed");
     }

@@ -9,7 +9,10 @@ const EXTENDED: &str = "^{}\\[~]|€\u{c}";
 /// How often a text is charged: 160 letters in one part or 153 in each of several; 70 or 67 in UCS-2. A letter of the
 /// extension table takes two places, and neither an escape pair nor a surrogate pair is split between parts.
 pub fn parts(text: &str) -> usize {
-    let gsm: Option<Vec<usize>> = text.chars().map(|c| if BASIC.contains(c) { Some(1) } else { EXTENDED.contains(c).then_some(2) }).collect();
+    let gsm: Option<Vec<usize>> = text
+        .chars()
+        .map(|c| if BASIC.contains(c) { Some(1) } else { EXTENDED.contains(c).then_some(2) })
+        .collect();
     let (widths, one, many) = match gsm {
         Some(widths) => (widths, 160, 153),
         None => (text.chars().map(char::len_utf16).collect(), 70, 67),
@@ -31,18 +34,21 @@ pub fn parts(text: &str) -> usize {
 
 /// What word processors put in place of plain letters, put back; nothing that a person wrote on purpose changes.
 pub fn plain(text: &str) -> String {
-    text.chars().filter(|c| !crate::person::name::is_invisible(*c)).fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '\u{2018}' | '\u{2019}' | '\u{201b}' => out.push('\''),
-            '\u{201c}' | '\u{201d}' => out.push('"'),
-            '\u{2013}' | '\u{2014}' | '\u{2212}' => out.push('-'),
-            '\u{2026}' => out.push_str("..."),
-            '\u{a0}' | '\u{202f}' | '\t' => out.push(' '),
-            '\r' => {}
-            c => out.push(c),
-        }
-        out
-    })
+    text.chars().filter(|c| !crate::person::name::is_invisible(*c)).fold(
+        String::with_capacity(text.len()),
+        |mut out, c| {
+            match c {
+                '\u{2018}' | '\u{2019}' | '\u{201b}' => out.push('\''),
+                '\u{201c}' | '\u{201d}' => out.push('"'),
+                '\u{2013}' | '\u{2014}' | '\u{2212}' => out.push('-'),
+                '\u{2026}' => out.push_str("..."),
+                '\u{a0}' | '\u{202f}' | '\t' => out.push(' '),
+                '\r' => {}
+                c => out.push(c),
+            }
+            out
+        },
+    )
 }
 
 #[cfg(test)]

@@ -88,7 +88,10 @@ impl Message {
 
     /// What the message says.
     pub fn content(&self, data_key: &DataKey) -> Result<Content, SealError> {
-        data_key.open(Place { table: TableName::Messaging, key: &self.key(), attribute: "content" }, &self.content)
+        data_key.open(
+            Place { table: TableName::Messaging, key: &self.key(), attribute: "content" },
+            &self.content,
+        )
     }
 }
 
@@ -149,6 +152,9 @@ pub struct ChunkState {
     /// Until when the claim holds, in seconds since 1970.
     #[serde(default)]
     pub claimed_until: i64,
+    /// Who has it: a worker whose claim was written but not answered knows it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimer: Option<String>,
 }
 
 impl Record for ChunkState {
@@ -193,8 +199,32 @@ pub struct Excluded {
     pub message_id: MessageId,
     /// Which page.
     pub page: u32,
+    /// Who and why (`Vec<(PersonId, Reason)>`), sealed: that a court keeps somebody away is nobody's business.
+    pub people: Sealed,
+}
+
+impl Excluded {
+    /// One page of the people left out.
+    pub fn new(
+        data_key: &DataKey,
+        school_id: SchoolId,
+        message_id: MessageId,
+        page: u32,
+        people: &[(PersonId, Reason)],
+    ) -> Self {
+        let at = key::excluded(school_id, message_id, page);
+        let people = data_key.seal(Self::place(&at), &people, nonce());
+        Self { school_id, message_id, page, people }
+    }
+
     /// Who and why.
-    pub people: Vec<(PersonId, Reason)>,
+    pub fn people(&self, data_key: &DataKey) -> Result<Vec<(PersonId, Reason)>, SealError> {
+        data_key.open(Self::place(&self.key()), &self.people)
+    }
+
+    const fn place(at: &Key) -> Place<'_> {
+        Place { table: TableName::Messaging, key: at, attribute: "people" }
+    }
 }
 
 /// People on one page of [`Excluded`]: 2,000 of some 60 bytes stay well below DynamoDB's 400 kB.

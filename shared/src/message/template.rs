@@ -57,12 +57,19 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 /// The positions (among the text's placeholders) of those that are not known.
 pub fn unknown_placeholders(text: &str) -> Vec<usize> {
     let placeholders = parts(text).into_iter().filter(|part| !matches!(part, Part::Text(_)));
-    placeholders.enumerate().filter(|(_, part)| matches!(part, Part::Unknown(_))).map(|(index, _)| index).collect()
+    placeholders
+        .enumerate()
+        .filter(|(_, part)| matches!(part, Part::Unknown(_)))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// The names of those that are not known, as the sender wrote them.
 pub fn unknown_names(text: &str) -> Vec<String> {
-    parts(text).into_iter().filter_map(|part| if let Part::Unknown(name) = part { Some(name.trim().to_owned()) } else { None }).collect()
+    parts(text)
+        .into_iter()
+        .filter_map(|part| if let Part::Unknown(name) = part { Some(name.trim().to_owned()) } else { None })
+        .collect()
 }
 
 /// Whether the text names the child by itself.
@@ -106,7 +113,10 @@ mod tests {
     #[test]
     fn placeholders_are_filled_once_and_only_where_known() {
         let fields = Fields { child: "((name))".into(), name: "Mrs Smith".into(), school: "Oakfield".into() };
-        assert_eq!(fill("Dear (( Name )), ((child)) at ((SCHOOL)): ((x)) ((", &fields), "Dear Mrs Smith, ((name)) at Oakfield: ((x)) ((");
+        assert_eq!(
+            fill("Dear (( Name )), ((child)) at ((SCHOOL)): ((x)) ((", &fields),
+            "Dear Mrs Smith, ((name)) at Oakfield: ((x)) (("
+        );
         assert_eq!(unknown_placeholders("((child)) ((x)) ((y))"), [1, 2]);
         assert!(names_child("for ((children))") && !names_child("for (children)"));
     }
@@ -114,7 +124,10 @@ mod tests {
     #[test]
     fn names_are_joined_as_people_do() {
         let names: Vec<String> = ["Ann", "Ben", "Cy"].map(String::from).into();
-        assert_eq!([0, 1, 2, 3].map(|count| join_names(&names[..count])), ["", "Ann", "Ann and Ben", "Ann, Ben and Cy"]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|count| join_names(&names[..count])),
+            ["", "Ann", "Ann and Ben", "Ann, Ben and Cy"]
+        );
     }
 
     proptest! {

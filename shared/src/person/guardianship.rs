@@ -54,14 +54,19 @@ impl Relationship {
         let folded = super::name::fold(text);
         match folded.as_str() {
             "" | "unknown" => Self::Unknown,
-            "mother" | "mum" | "mam" | "mummy" | "mom" | "pam" | "naturalmother" | "biologicalmother" => Self::Mother,
+            "mother" | "mum" | "mam" | "mummy" | "mom" | "pam" | "naturalmother" | "biologicalmother" => {
+                Self::Mother
+            }
             "father" | "dad" | "daddy" | "paf" | "naturalfather" | "biologicalfather" => Self::Father,
             "parent" | "adoptiveparent" | "adoptivemother" | "adoptivefather" => Self::Parent,
             "stm" | "stf" => Self::StepParent,
             "fom" | "fof" => Self::FosterCarer,
-            "carer" | "guardian" | "car" | "legalguardian" | "specialguardian" | "kinshipcarer" => Self::Guardian,
+            "carer" | "guardian" | "car" | "legalguardian" | "specialguardian" | "kinshipcarer" => {
+                Self::Guardian
+            }
             "gpa" | "nan" | "nana" | "gran" | "granny" | "grandad" => Self::Grandparent,
-            "fam" | "rel" | "aunt" | "auntie" | "uncle" | "sister" | "brother" | "cousin" | "sibling" | "relative" | "otherfamilymember" | "otherrelative" => Self::Relative,
+            "fam" | "rel" | "aunt" | "auntie" | "uncle" | "sister" | "brother" | "cousin" | "sibling"
+            | "relative" | "otherfamilymember" | "otherrelative" => Self::Relative,
             "swr" | "socialworker" => Self::SocialWorker,
             word if word.starts_with("step") => Self::StepParent,
             word if word.starts_with("foster") => Self::FosterCarer,
@@ -72,7 +77,15 @@ impl Relationship {
 
     /// Whether somebody in this relationship brings the child up. Decides only where responsibility is unknown.
     pub const fn brings_up(self) -> bool {
-        matches!(self, Self::Mother | Self::Father | Self::Parent | Self::StepParent | Self::FosterCarer | Self::Guardian)
+        matches!(
+            self,
+            Self::Mother
+                | Self::Father
+                | Self::Parent
+                | Self::StepParent
+                | Self::FosterCarer
+                | Self::Guardian
+        )
     }
 }
 
@@ -136,8 +149,12 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn link(parental_responsibility: Responsibility, priority: Option<u8>, relationship: Relationship) -> Link {
-        Link { parental_responsibility, priority, relationship, ..Link::default() }
+    fn link(
+        parental_responsibility: Responsibility,
+        priority: Option<u8>,
+        relationship: Relationship,
+    ) -> Link {
+        Link { relationship, parental_responsibility, priority, ..Link::default() }
     }
 
     #[test]
@@ -161,7 +178,17 @@ mod tests {
     #[test]
     fn relationship_words() {
         use Relationship as R;
-        for (word, relationship) in [("Mum", R::Mother), ("FATHER", R::Father), ("Step-mother", R::StepParent), ("Foster Father", R::FosterCarer), ("Grandmother", R::Grandparent), ("GPA", R::Grandparent), ("neighbour", R::Other), ("", R::Unknown), ("Carer", R::Guardian)] {
+        for (word, relationship) in [
+            ("Mum", R::Mother),
+            ("FATHER", R::Father),
+            ("Step-mother", R::StepParent),
+            ("Foster Father", R::FosterCarer),
+            ("Grandmother", R::Grandparent),
+            ("GPA", R::Grandparent),
+            ("neighbour", R::Other),
+            ("", R::Unknown),
+            ("Carer", R::Guardian),
+        ] {
             assert_eq!(R::from_words(word), relationship, "{word}");
         }
     }

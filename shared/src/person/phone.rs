@@ -41,7 +41,9 @@ pub enum PhoneError {
     #[error("holds letters or symbols; a phone number has digits only")]
     Letters,
     /// Scientific notation: the spreadsheet has rounded the digits away.
-    #[error("was shortened by a spreadsheet (such as 4.47E+11) and cannot be recovered; format the column as text and export again")]
+    #[error(
+        "was shortened by a spreadsheet (such as 4.47E+11) and cannot be recovered; format the column as text and export again"
+    )]
     Unrecoverable,
     /// All one digit, or a well-known filler.
     #[error("is a filler, not a real number")]
@@ -80,7 +82,11 @@ impl PhoneNumber {
     pub fn parse(raw: &str) -> Result<Parsed, PhoneError> {
         let text: String = raw.chars().filter(|c| !is_invisible(*c)).collect();
         let text = text.trim();
-        let unguarded = text.strip_prefix("=\"").and_then(|t| t.strip_suffix('"')).or_else(|| text.strip_prefix('\'')).unwrap_or(text);
+        let unguarded = text
+            .strip_prefix("=\"")
+            .and_then(|t| t.strip_suffix('"'))
+            .or_else(|| text.strip_prefix('\''))
+            .unwrap_or(text);
         let mut repaired = unguarded.len() != text.len();
         if is_scientific(unguarded) {
             return Err(PhoneError::Unrecoverable);
@@ -91,7 +97,8 @@ impl PhoneNumber {
             return Err(PhoneError::Letters);
         }
         // "(0)" inside an international number is the trunk zero written for people at home.
-        let joined: String = whole.replace("(0)", " ").chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        let joined: String =
+            whole.replace("(0)", " ").chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         let digits: String = joined.chars().filter(char::is_ascii_digit).collect();
         if digits.is_empty() {
             return Err(PhoneError::Invalid);
@@ -108,7 +115,10 @@ impl PhoneNumber {
             return Err(PhoneError::Placeholder);
         }
         if is_uk(national) {
-            let plain = plus_ok && (digits == format!("0{national}") && !joined.starts_with('+') || digits == format!("44{national}") || digits == format!("0044{national}"));
+            let plain = plus_ok
+                && (digits == format!("0{national}") && !joined.starts_with('+')
+                    || digits == format!("44{national}")
+                    || digits == format!("0044{national}"));
             return Ok(Parsed { number: Self(format!("+44{national}")), repaired: repaired || !plain });
         }
         if foreign && !significant.starts_with("44") {
@@ -142,16 +152,23 @@ fn is_filler(national: &str) -> bool {
     let mut digits = national.bytes();
     let Some(first) = digits.next() else { return true };
     let tail_same = |t: &str| t.len() >= 8 && t.bytes().all(|b| b == t.as_bytes()[0]);
-    digits.all(|b| b == first) || matches!(national, "7123456789" | "1234567890" | "123456789") || (national.len() == 10 && tail_same(&national[1..]))
+    digits.all(|b| b == first)
+        || matches!(national, "7123456789" | "1234567890" | "123456789")
+        || (national.len() == 10 && tail_same(&national[1..]))
 }
 
 /// Ofcom's national numbering plan as far as it decides whether a number can exist: leading digits and length.
 /// 03, 08 and 05 are non-geographic, 070 personal numbers, 076 pagers (07624 is the Isle of Man's mobiles).
 fn is_uk(national: &str) -> bool {
-    let nine_digit_areas = ["16973", "16974", "16977", "1750", "1606", "1204", "1208", "1254", "1276", "1297", "1298", "1363", "1364", "1384", "1386", "1404", "1420", "1460", "1461", "1480", "1488", "1524", "1527", "1562", "1566", "1629", "1635", "1647", "1659", "1695", "1726", "1744", "1827", "1837", "1884", "1900", "1905", "1935", "1946", "1949", "1963", "1995"];
+    let nine_digit_areas = [
+        "16973", "16974", "16977", "1750", "1606", "1204", "1208", "1254", "1276", "1297", "1298", "1363",
+        "1364", "1384", "1386", "1404", "1420", "1460", "1461", "1480", "1488", "1524", "1527", "1562",
+        "1566", "1629", "1635", "1647", "1659", "1695", "1726", "1744", "1827", "1837", "1884", "1900",
+        "1905", "1935", "1946", "1949", "1963", "1995",
+    ];
     match (national.as_bytes().first(), national.len()) {
         (Some(b'7'), 10) => is_mobile(national) || national.starts_with("70"),
-        (Some(b'1' | b'2'), 10) | (Some(b'3' | b'8'), 10) => true,
+        (Some(b'1' | b'2' | b'3' | b'8'), 10) => true,
         (Some(b'5'), 10) => national.starts_with("55") || national.starts_with("56"),
         (Some(b'1'), 9) => nine_digit_areas.iter().any(|area| national.starts_with(area)),
         (Some(b'8'), 9) => national.starts_with("800"),
@@ -160,7 +177,10 @@ fn is_uk(national: &str) -> bool {
 }
 
 fn is_mobile(national: &str) -> bool {
-    national.len() == 10 && national.starts_with('7') && !national.starts_with("70") && (!national.starts_with("76") || national.starts_with("7624"))
+    national.len() == 10
+        && national.starts_with('7')
+        && !national.starts_with("70")
+        && (!national.starts_with("76") || national.starts_with("7624"))
 }
 
 impl fmt::Debug for PhoneNumber {
@@ -183,7 +203,12 @@ mod tests {
 
     fn read(raw: &str) -> String {
         match PhoneNumber::parse(raw) {
-            Ok(parsed) => format!("{} {:?}{}", parsed.number.expose(), parsed.number.kind(), if parsed.repaired { " repaired" } else { "" }),
+            Ok(parsed) => format!(
+                "{} {:?}{}",
+                parsed.number.expose(),
+                parsed.number.kind(),
+                if parsed.repaired { " repaired" } else { "" }
+            ),
             Err(error) => format!("{error:?}"),
         }
     }

@@ -111,9 +111,16 @@ impl Record for LinkRecord {
 
 const DETAILS: &str = "details";
 
-fn open<T: DeserializeOwned>(data_key: &DataKey, at: &Key, version: Option<&Version>) -> Result<Option<T>, SealError> {
+fn open<T: DeserializeOwned>(
+    data_key: &DataKey,
+    at: &Key,
+    version: Option<&Version>,
+) -> Result<Option<T>, SealError> {
     let place = Place { table: TableName::Directory, key: at, attribute: DETAILS };
-    version.and_then(|version| version.details.as_ref()).map(|sealed| data_key.open(place, sealed)).transpose()
+    version
+        .and_then(|version| version.details.as_ref())
+        .map(|sealed| data_key.open(place, sealed))
+        .transpose()
 }
 
 /// Something read from the directory, with what is needed to change it.
@@ -137,12 +144,19 @@ pub struct Directory {
 impl Directory {
     /// Reads the whole directory of a school, strongly consistent: about one call per 1,500 people and links.
     pub async fn load(tables: &Tables, tenant: &Tenant) -> Result<Self, ReadError> {
-        let items = tables.query_range(TableName::Directory, &key::school_partition(tenant.id()), key::PEOPLE_AND_LINKS, None).await?;
+        let items = tables
+            .query_range(TableName::Directory, &key::school_partition(tenant.id()), key::PEOPLE_AND_LINKS)
+            .await?;
         Self::open(tenant, items)
     }
 
     /// Reads some people and links only.
-    pub async fn pick(tables: &Tables, tenant: &Tenant, people: &[PersonId], links: &[(PersonId, PersonId)]) -> Result<Self, ReadError> {
+    pub async fn pick(
+        tables: &Tables,
+        tenant: &Tenant,
+        people: &[PersonId],
+        links: &[(PersonId, PersonId)],
+    ) -> Result<Self, ReadError> {
         let people = people.iter().map(|person| key::person(tenant.id(), *person));
         let links = links.iter().map(|(pupil, contact)| key::link(tenant.id(), *pupil, *contact));
         let mut keys: Vec<_> = people.chain(links).map(|key| (TableName::Directory, key)).collect();
@@ -165,12 +179,23 @@ impl Directory {
                 LinkRecord::KIND => {
                     let record: LinkRecord = item.read()?;
                     let value = open(&tenant.key, &record.key(), record.versions.visible(generation))?;
-                    directory.links.insert((record.pupil_id, record.contact_id), Stored { value, versions: record.versions });
+                    directory.links.insert(
+                        (record.pupil_id, record.contact_id),
+                        Stored { value, versions: record.versions },
+                    );
                 }
                 _ => {}
             }
         }
         Ok(directory)
+    }
+
+    /// The stored versions of a person or link.
+    pub fn versions(&self, of: Subject) -> Option<&Versions> {
+        match of {
+            Subject::Person(person) => self.people.get(&person).map(|stored| &stored.versions),
+            Subject::Link(pupil, contact) => self.links.get(&(pupil, contact)).map(|stored| &stored.versions),
+        }
     }
 
     /// The visible person.
@@ -185,7 +210,9 @@ impl Directory {
 
     /// The visible links: pupil, contact, link.
     pub fn visible_links(&self) -> impl Iterator<Item = (PersonId, PersonId, &Link)> {
-        self.links.iter().filter_map(|((pupil, contact), stored)| Some((*pupil, *contact, stored.value.as_ref()?)))
+        self.links
+            .iter()
+            .filter_map(|((pupil, contact), stored)| Some((*pupil, *contact, stored.value.as_ref()?)))
     }
 
     /// The visible links of one pupil.
@@ -220,10 +247,21 @@ pub struct Stamp {
     pub now: Timestamp,
 }
 
-fn next<T: Serialize>(tenant: &Tenant, at: &Key, before: Option<&Versions>, value: Option<&T>, stamp: Stamp) -> (Versions, Condition) {
+fn next<T: Serialize>(
+    tenant: &Tenant,
+    at: &Key,
+    before: Option<&Versions>,
+    value: Option<&T>,
+    stamp: Stamp,
+) -> (Versions, Condition) {
     let place = Place { table: TableName::Directory, key: at, attribute: DETAILS };
     let details = value.map(|value| tenant.key.seal(place, value, nonce()));
-    let live = Version { generation: stamp.generation, upload_id: stamp.upload_id, written_at: stamp.now.as_second(), details };
+    let live = Version {
+        generation: stamp.generation,
+        upload_id: stamp.upload_id,
+        written_at: stamp.now.as_second(),
+        details,
+    };
     match before {
         None => (Versions { rev: 1, live, former: None }, Condition::Absent),
         Some(before) => {
@@ -236,19 +274,51 @@ fn next<T: Serialize>(tenant: &Tenant, at: &Key, before: Option<&Versions>, valu
 }
 
 /// The write that makes `person` the newest version; `None` means that there is nobody any more.
-pub fn write_person(tenant: &Tenant, id: PersonId, before: Option<&Versions>, person: Option<&Person>, stamp: Stamp) -> Result<Write, StoreError> {
+pub fn write_person(
+    tenant: &Tenant,
+    id: PersonId,
+    before: Option<&Versions>,
+    person: Option<&Person>,
+    stamp: Stamp,
+) -> Result<Write, StoreError> {
     let at = key::person(tenant.id(), id);
     let (versions, condition) = next(tenant, &at, before, person, stamp);
-    let born = person.filter(|person| person.role == super::Role::Pupil).and_then(|person| person.date_of_birth);
+    let born =
+        person.filter(|person| person.role == super::Role::Pupil).and_then(|person| person.date_of_birth);
     let reference = born.map(|born| birthday_reference(&tenant.school, &tenant.key, born));
     Write::put(&PersonRecord { school_id: tenant.id(), person_id: id, reference, versions }, condition)
 }
 
 /// The write that makes `link` the newest version.
-pub fn write_link(tenant: &Tenant, (pupil, contact): (PersonId, PersonId), before: Option<&Versions>, link: Option<&Link>, stamp: Stamp) -> Result<Write, StoreError> {
+pub fn write_link(
+    tenant: &Tenant,
+    (pupil, contact): (PersonId, PersonId),
+    before: Option<&Versions>,
+    link: Option<&Link>,
+    stamp: Stamp,
+) -> Result<Write, StoreError> {
     let at = key::link(tenant.id(), pupil, contact);
     let (versions, condition) = next(tenant, &at, before, link, stamp);
-    Write::put(&LinkRecord { school_id: tenant.id(), pupil_id: pupil, contact_id: contact, versions }, condition)
+    Write::put(
+        &LinkRecord { school_id: tenant.id(), pupil_id: pupil, contact_id: contact, versions },
+        condition,
+    )
+}
+
+/// Whether an earlier, unfinished run of the same upload has written just this already: the run that goes on need not.
+pub fn is_written<T: DeserializeOwned + PartialEq>(
+    tenant: &Tenant,
+    at: Subject,
+    before: Option<&Versions>,
+    value: &T,
+    stamp: Stamp,
+) -> bool {
+    let Some(live) = before.map(|before| &before.live) else { return false };
+    if live.generation != stamp.generation || live.upload_id != stamp.upload_id {
+        return false;
+    }
+    open::<T>(&tenant.key, &at.key(tenant.id()), Some(live))
+        .is_ok_and(|written| written.as_ref() == Some(value))
 }
 
 /// The write that withdraws a version that never became visible: what readers see stays, or nothing does.
@@ -261,19 +331,29 @@ pub fn withdraw(tenant: &Tenant, at: Subject, before: &Versions) -> Result<Write
     let versions = Versions { rev: before.rev + 1, live, former: None };
     match at {
         Subject::Person(person_id) => {
-            let person: Option<Person> = open(&tenant.key, &at.key(tenant.id()), Some(&versions.live)).unwrap_or_default();
-            let born = person.filter(|person| person.role == super::Role::Pupil).and_then(|person| person.date_of_birth);
+            let person: Option<Person> =
+                open(&tenant.key, &at.key(tenant.id()), Some(&versions.live)).unwrap_or_default();
+            let born = person
+                .filter(|person| person.role == super::Role::Pupil)
+                .and_then(|person| person.date_of_birth);
             let reference = born.map(|born| birthday_reference(&tenant.school, &tenant.key, born));
             Write::put(&PersonRecord { school_id: tenant.id(), person_id, reference, versions }, condition)
         }
-        Subject::Link(pupil_id, contact_id) => Write::put(&LinkRecord { school_id: tenant.id(), pupil_id, contact_id, versions }, condition),
+        Subject::Link(pupil_id, contact_id) => {
+            Write::put(&LinkRecord { school_id: tenant.id(), pupil_id, contact_id, versions }, condition)
+        }
     }
 }
 
 /// The write that drops what a person or link was before its last change.
 pub fn without_former(tenant: &Tenant, at: Subject, before: &Versions) -> Write {
     let condition = Condition::Is("rev", crate::store::table::value(before.rev));
-    Write::update(TableName::Directory, at.key(tenant.id()), crate::store::table::Update::new().add("rev", 1).remove("former"), condition)
+    Write::update(
+        TableName::Directory,
+        at.key(tenant.id()),
+        crate::store::table::Update::new().add("rev", 1).remove("former"),
+        condition,
+    )
 }
 
 /// A person or a link, by id.
@@ -286,7 +366,8 @@ pub enum Subject {
 }
 
 impl Subject {
-    fn key(self, school: SchoolId) -> Key {
+    /// Where it is stored.
+    pub fn key(self, school: SchoolId) -> Key {
         match self {
             Self::Person(person) => key::person(school, person),
             Self::Link(pupil, contact) => key::link(school, pupil, contact),

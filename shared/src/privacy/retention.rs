@@ -147,7 +147,14 @@ impl DataClass {
             Self::FormerVersion => Trigger::Change,
             Self::UploadFile => Trigger::UploadEnd,
             Self::Account | Self::Session => Trigger::LastUse,
-            Self::Upload | Self::UploadReport | Self::Message | Self::Outcome | Self::Verification | Self::Limit | Self::Idempotency | Self::RetentionRun => Trigger::Creation,
+            Self::Upload
+            | Self::UploadReport
+            | Self::Message
+            | Self::Outcome
+            | Self::Verification
+            | Self::Limit
+            | Self::Idempotency
+            | Self::RetentionRun => Trigger::Creation,
         }
     }
 
@@ -156,8 +163,17 @@ impl DataClass {
         match self {
             Self::School | Self::DataKey => Eraser::ContractEnd,
             Self::UploadFile => Eraser::UseThenSweep,
-            Self::Person | Self::Link | Self::FormerVersion | Self::Upload | Self::UploadReport | Self::Message | Self::Outcome | Self::RetentionRun => Eraser::Sweep,
-            Self::Verification | Self::Account | Self::Session | Self::Limit | Self::Idempotency => Eraser::TimeToLive,
+            Self::Person
+            | Self::Link
+            | Self::FormerVersion
+            | Self::Upload
+            | Self::UploadReport
+            | Self::Message
+            | Self::Outcome
+            | Self::RetentionRun => Eraser::Sweep,
+            Self::Verification | Self::Account | Self::Session | Self::Limit | Self::Idempotency => {
+                Eraser::TimeToLive
+            }
         }
     }
 }

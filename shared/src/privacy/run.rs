@@ -1,6 +1,6 @@
 //! The record of a retention run: how many of each class were erased, and nothing about whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::retention::DataClass;
 use crate::{
     id::SchoolId,
-    person::store::Versions,
+    person::store::{Directory, Subject, Versions},
     store::{
         key::{self, Key, TableName},
         table::Record,
@@ -51,7 +51,9 @@ pub fn is_overdue(created_at: Timestamp, last: Option<&RetentionRun>, now: Times
 
 /// Whether what a person or link was before its last visible change has been kept long enough.
 pub fn former_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
-    versions.former.is_some() && versions.live.generation <= generation && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
+    versions.former.is_some()
+        && versions.live.generation <= generation
+        && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
 }
 
 /// Whether somebody (or a link) that the sources no longer name has been kept long enough.
@@ -63,4 +65,53 @@ pub fn absent_is_due(missing_since: Option<Timestamp>, class: DataClass, now: Ti
 pub fn shell_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
     let empty = versions.visible(generation).is_none_or(|version| version.details.is_none());
     empty && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
+}
+
+/// What of a directory has been kept long enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// People and links to erase.
+    pub erase: Vec<Subject>,
+    /// People and links whose former version to drop.
+    pub trim: Vec<Subject>,
+}
+
+/// What is due at `now`. A link goes with either of its people; but whoever is tied to a pupil who stays by a restriction, or by
+/// what the office set by hand, stays too: erasing the person would lift the restriction.
+pub fn due(directory: &Directory, generation: u64, now: Timestamp) -> Due {
+    let mut due = Due::default();
+    let mut gone = BTreeSet::new();
+    for (id, stored) in &directory.people {
+        let missing_since = stored.value.as_ref().and_then(|person| person.missing_since);
+        if absent_is_due(missing_since, DataClass::Person, now)
+            || shell_is_due(&stored.versions, generation, now)
+        {
+            gone.insert(*id);
+        }
+    }
+    let kept: BTreeSet<_> = directory
+        .visible_links()
+        .filter(|(pupil, _, link)| (link.restricted || link.manual) && !gone.contains(pupil))
+        .map(|(_, contact, _)| contact)
+        .collect();
+    gone.retain(|id| !kept.contains(id));
+    for (id, stored) in &directory.people {
+        if gone.contains(id) {
+            due.erase.push(Subject::Person(*id));
+        } else if former_is_due(&stored.versions, generation, now) {
+            due.trim.push(Subject::Person(*id));
+        }
+    }
+    for ((pupil, contact), stored) in &directory.links {
+        let missing_since =
+            stored.value.as_ref().filter(|link| !link.restricted).and_then(|link| link.missing_since);
+        let ended = absent_is_due(missing_since, DataClass::Link, now)
+            || shell_is_due(&stored.versions, generation, now);
+        if ended || gone.contains(pupil) || gone.contains(contact) {
+            due.erase.push(Subject::Link(*pupil, *contact));
+        } else if former_is_due(&stored.versions, generation, now) {
+            due.trim.push(Subject::Link(*pupil, *contact));
+        }
+    }
+    due
 }

@@ -7,7 +7,11 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 /// One line for the log.
 pub fn describe<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
     match error {
-        SdkError::ServiceError(service) => format!("{}: {}", service.err().code().unwrap_or("unknown error"), service.err().message().unwrap_or_default()),
+        SdkError::ServiceError(service) => format!(
+            "{}: {}",
+            service.err().code().unwrap_or("unknown error"),
+            service.err().message().unwrap_or_default()
+        ),
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),
         SdkError::DispatchFailure(failure) => {
             let connector = failure.as_connector_error().map(|error| chain(error)).unwrap_or_default();

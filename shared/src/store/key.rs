@@ -209,21 +209,61 @@ mod tests {
     #[test]
     fn key_shapes_are_frozen() {
         let at = Timestamp::UNIX_EPOCH;
-        let (s, p, c) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[3; 10]));
-        let (u, m) = (UploadId::new(at, &[4; 10]), MessageId::new(at, &[5; 10]));
-        let (v, a) = (VerificationId::new(at, &[6; 10]), AccountId::new(at, &[7; 10]));
+        let (of, pupil, contact) =
+            (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[3; 10]));
+        let (file, sent) = (UploadId::new(at, &[4; 10]), MessageId::new(at, &[5; 10]));
+        let (claim, parent) = (VerificationId::new(at, &[6; 10]), AccountId::new(at, &[7; 10]));
         let keys = [
-            school(s), school_code("K7Q2-M4RT"), person(s, p), link(s, p, c), upload(s, u), retention_run(s), message(s, m), roster(s, m, 0), chunk_state(s, m, 12),
-            carrier_ids(s, m, 3, 1), excluded(s, m, 1), verification(v), account(a), account_of(s, c), session("ab12"), limit("codes", "x", 42), idempotency("sch", "h"), school_key(s), accounts_key(),
+            school(of),
+            school_code("K7Q2-M4RT"),
+            person(of, pupil),
+            link(of, pupil, contact),
+            upload(of, file),
+            retention_run(of),
+            message(of, sent),
+            roster(of, sent, 0),
+            chunk_state(of, sent, 12),
+            carrier_ids(of, sent, 3, 1),
+            excluded(of, sent, 1),
+            verification(claim),
+            account(parent),
+            account_of(of, contact),
+            session("ab12"),
+            limit("codes", "x", 42),
+            idempotency("sch", "h"),
+            school_key(of),
+            accounts_key(),
         ];
-        let text: Vec<_> = keys.iter().map(|key| format!("{} / {}", key.pk, key.sk).replace("0000000000007", "~")).collect();
-        insta::assert_snapshot!(text.join("\n"));
+        let text: Vec<_> =
+            keys.iter().map(|key| format!("{} / {}", key.pk, key.sk).replace("0000000000007", "~")).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        SCH#sch_~1018101010101010101 / SCHOOL
+        CODE#K7Q2-M4RT / SCHOOL
+        SCH#sch_~1018101010101010101 / PER#per_~2028202020202020202
+        SCH#sch_~1018101010101010101 / LNK#per_~2028202020202020202#per_~3038303030303030303
+        SCH#sch_~1018101010101010101 / UPL#upl_~4048404040404040404
+        SCH#sch_~1018101010101010101 / RETENTION
+        SCH#sch_~1018101010101010101 / MSG#msg_~5058505050505050505
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ROSTER#000000
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / STATE#000012
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / CARRIER#000003#001
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / EXCLUDED#000001
+        VER#ver_~6068606060606060606 / CLAIM
+        ACC#acc_~7078707070707070707 / ACCOUNT
+        SCH#sch_~1018101010101010101 / ACC#per_~3038303030303030303
+        SES#ab12 / SESSION
+        LIM#codes#x / WINDOW#42
+        IDEM#sch / KEY#h
+        SCH#sch_~1018101010101010101 / KEY
+        ACCOUNTS / KEY
+        ");
     }
 
     #[test]
     fn link_and_person_keys_read_back_and_share_a_range() {
         let at = Timestamp::UNIX_EPOCH;
-        let (s, p, c) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[255; 10]));
+        let (s, p, c) =
+            (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[255; 10]));
         assert_eq!(read_link(&link(s, p, c).sk), Some((p, c)));
         assert_eq!(read_person(&person(s, c).sk), Some(c));
         for sk in [link(s, p, c).sk, person(s, c).sk] {

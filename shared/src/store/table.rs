@@ -1,6 +1,6 @@
 //! The only file that speaks DynamoDB. A [`Record`] ties a stored type to its kind, table and data class.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -21,6 +21,9 @@ pub const TRANSACTION_ITEMS: usize = 100;
 const BATCH_KEYS: usize = 100;
 /// How often what a batch left unprocessed is asked again before the caller's queue takes over.
 const BATCH_ROUNDS: usize = 5;
+
+/// How often a transaction that met another one, or a throttle, is repeated: for 50 ms × (2^6 - 1), some three seconds.
+const TRANSACTION_ROUNDS: u32 = 6;
 
 /// A stored type. `pk`, `sk`, `kind` and `ttl` are added and checked here and nowhere else.
 pub trait Record: Serialize + DeserializeOwned {
@@ -87,9 +90,13 @@ impl Item {
     pub fn read<R: Record>(self) -> Result<R, StoreError> {
         let kind = self.0.get("kind").and_then(|kind| kind.as_s().ok());
         if kind.is_none_or(|kind| kind != R::KIND) {
-            return Err(StoreError::Malformed { kind: R::KIND, detail: "another kind is stored there".into() });
+            return Err(StoreError::Malformed {
+                kind: R::KIND,
+                detail: "another kind is stored there".into(),
+            });
         }
-        serde_dynamo::from_item(self.0).map_err(|error| StoreError::Malformed { kind: R::KIND, detail: error.to_string() })
+        serde_dynamo::from_item(self.0)
+            .map_err(|error| StoreError::Malformed { kind: R::KIND, detail: error.to_string() })
     }
 
     /// The sort key.
@@ -257,7 +264,8 @@ impl Tables {
             }
             for (table, keys) in by_table {
                 let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-                request.insert(table.to_owned(), wanted.map_err(|error| unavailable("BatchGetItem", &error))?);
+                request
+                    .insert(table.to_owned(), wanted.map_err(|error| unavailable("BatchGetItem", &error))?);
             }
             for round in 0.. {
                 let answer = self.client.batch_get_item().set_request_items(Some(request)).send().await;
@@ -268,21 +276,34 @@ impl Tables {
                     break;
                 }
                 if round == BATCH_ROUNDS {
-                    return Err(StoreError::Unavailable { action: "BatchGetItem", detail: "keys stayed unprocessed".into() });
+                    return Err(StoreError::Unavailable {
+                        action: "BatchGetItem",
+                        detail: "keys stayed unprocessed".into(),
+                    });
                 }
             }
         }
         Ok(found)
     }
 
-    /// All items of a partition whose sort key starts with `prefix`, in order, strongly consistent.
+    /// All items of a partition whose sort key starts with `prefix` (all of them if it is empty), in order, strongly
+    /// consistent.
     pub async fn query(&self, table: TableName, pk: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let (from, to) = (prefix.to_owned(), format!("{prefix}\u{10ffff}"));
-        self.query_range(table, pk, (&from, &to), None).await
+        // A key value may not be empty, and every sort key begins with a letter.
+        let from = if prefix.is_empty() { "!" } else { prefix };
+        let (from, to) = (from.to_owned(), format!("{prefix}\u{10ffff}"));
+        self.query_range(table, pk, (&from, &to)).await
     }
 
     /// The last `limit` items of a partition whose sort key starts with `prefix`, newest first, those before `before` only.
-    pub async fn latest(&self, table: TableName, pk: &str, prefix: &str, before: Option<&str>, limit: i32) -> Result<Vec<Item>, StoreError> {
+    pub async fn latest(
+        &self,
+        table: TableName,
+        pk: &str,
+        prefix: &str,
+        before: Option<&str>,
+        limit: i32,
+    ) -> Result<Vec<Item>, StoreError> {
         let to = before.map_or_else(|| format!("{prefix}\u{10ffff}"), |before| format!("{before} "));
         let answer = self
             .client
@@ -299,13 +320,19 @@ impl Tables {
             .await
             .map_err(|error| failed("Query", &error))?;
         let items = answer.items.unwrap_or_default().into_iter().map(Item);
-        Ok(items.filter(|item| before.is_none_or(|before| item.sk() < before)).take(usize::try_from(limit).unwrap_or_default()).collect())
+        Ok(items
+            .filter(|item| before.is_none_or(|before| item.sk() < before))
+            .take(usize::try_from(limit).unwrap_or_default())
+            .collect())
     }
 
     /// All items of a partition with a sort key in the closed range, in order, strongly consistent.
-    ///
-    /// `attributes` names what to read of each, or everything.
-    pub async fn query_range(&self, table: TableName, pk: &str, range: (&str, &str), attributes: Option<&str>) -> Result<Vec<Item>, StoreError> {
+    pub async fn query_range(
+        &self,
+        table: TableName,
+        pk: &str,
+        range: (&str, &str),
+    ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
@@ -318,7 +345,6 @@ impl Tables {
                 .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
                 .expression_attribute_values(":from", AttributeValue::S(range.0.to_owned()))
                 .expression_attribute_values(":to", AttributeValue::S(range.1.to_owned()))
-                .set_projection_expression(attributes.map(str::to_owned))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -375,7 +401,12 @@ impl Tables {
     }
 
     /// Changes one item if the condition holds, and returns it as it is afterwards.
-    pub async fn update<R: Record>(&self, key: Key, update: Update, condition: Condition) -> Result<R, StoreError> {
+    pub async fn update<R: Record>(
+        &self,
+        key: Key,
+        update: Update,
+        condition: Condition,
+    ) -> Result<R, StoreError> {
         let mut expression = Expression::default();
         let change = expression.update(&update.set("kind", R::KIND));
         let text = expression.condition(&condition);
@@ -414,8 +445,18 @@ impl Tables {
 
     /// All the writes, or none: at most [`TRANSACTION_ITEMS`]. Any condition that fails is [`StoreError::Conflict`].
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let items = writes.into_iter().map(|write| self.transact_item(write)).collect::<Result<Vec<_>, _>>()?;
-        self.client.transact_write_items().set_transact_items(Some(items)).send().await.map_err(|error| failed("TransactWriteItems", &error))?;
+        let items =
+            writes.into_iter().map(|write| self.transact_item(write)).collect::<Result<Vec<_>, _>>()?;
+        for round in 0.. {
+            let answer =
+                self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = answer else { break };
+            if round == TRANSACTION_ROUNDS || !is_in_the_way(&error) {
+                return Err(failed("TransactWriteItems", &error));
+            }
+            // 50, 100, 200 … ms: the SDK does not repeat a cancelled transaction by itself.
+            tokio::time::sleep(Duration::from_millis(50 << round)).await;
+        }
         Ok(())
     }
 
@@ -478,12 +519,16 @@ impl Tables {
 }
 
 fn attributes(key: Key) -> HashMap<String, AttributeValue> {
-    HashMap::from([("pk".to_owned(), AttributeValue::S(key.pk)), ("sk".to_owned(), AttributeValue::S(key.sk))])
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(key.pk)),
+        ("sk".to_owned(), AttributeValue::S(key.sk)),
+    ])
 }
 
 fn to_item<R: Record>(record: &R) -> Result<Item, StoreError> {
     let malformed = |detail: String| StoreError::Malformed { kind: R::KIND, detail };
-    let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(record).map_err(|error| malformed(error.to_string()))?;
+    let mut item: HashMap<String, AttributeValue> =
+        serde_dynamo::to_item(record).map_err(|error| malformed(error.to_string()))?;
     item.extend(attributes(record.key()));
     item.insert("kind".to_owned(), AttributeValue::S(R::KIND.to_owned()));
     if let Some(reference) = record.reference() {
@@ -503,6 +548,16 @@ fn unavailable(action: &'static str, error: &impl std::fmt::Display) -> StoreErr
     StoreError::Unavailable { action, detail: error.to_string() }
 }
 
+/// Whether a transaction was cancelled for a passing reason alone: another transaction on the same item, or a throttle.
+fn is_in_the_way<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let message = error.message().unwrap_or_default();
+    let passing =
+        ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
+    error.code() == Some("TransactionCanceledException")
+        && !message.contains("ConditionalCheckFailed")
+        && passing.iter().any(|reason| message.contains(reason))
+}
+
 /// A failed condition is a conflict, alone or inside a transaction. A cancelled transaction's reasons carry no items.
 fn failed<E>(action: &'static str, error: &SdkError<E>) -> StoreError
 where
@@ -512,7 +567,11 @@ where
     let message = error.message().unwrap_or_default();
     // A transaction that met another one on the same item was not carried out either: the same "read again" holds.
     let met = |reason| code == "TransactionCanceledException" && message.contains(reason);
-    if code == "ConditionalCheckFailedException" || code == "TransactionConflictException" || met("ConditionalCheckFailed") || met("TransactionConflict") {
+    if code == "ConditionalCheckFailedException"
+        || code == "TransactionConflictException"
+        || met("ConditionalCheckFailed")
+        || met("TransactionConflict")
+    {
         return StoreError::Conflict;
     }
     StoreError::Unavailable { action, detail: describe(error) }
@@ -570,11 +629,19 @@ impl Expression {
 
     fn update(&mut self, update: &Update) -> String {
         let mut parts = Vec::new();
-        let sets: Vec<_> = update.set.iter().map(|(name, value)| format!("{} = {}", self.name(name), self.value(value))).collect();
+        let sets: Vec<_> = update
+            .set
+            .iter()
+            .map(|(name, value)| format!("{} = {}", self.name(name), self.value(value)))
+            .collect();
         if !sets.is_empty() {
             parts.push(format!("SET {}", sets.join(", ")));
         }
-        let adds: Vec<_> = update.add.iter().map(|(name, amount)| format!("{} {}", self.name(name), self.value(&value(amount)))).collect();
+        let adds: Vec<_> = update
+            .add
+            .iter()
+            .map(|(name, amount)| format!("{} {}", self.name(name), self.value(&value(amount))))
+            .collect();
         if !adds.is_empty() {
             parts.push(format!("ADD {}", adds.join(", ")));
         }

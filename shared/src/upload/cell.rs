@@ -16,7 +16,9 @@ const MAX_AGE: i16 = 20;
 /// Whether the cell says "no value". Not used for names: Na and Null are surnames.
 pub fn is_blank(text: &str) -> bool {
     let text = text.trim();
-    text.is_empty() || text == "." || ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+    text.is_empty()
+        || text == "."
+        || ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
 }
 
 /// A name, tidied.
@@ -34,7 +36,12 @@ pub fn text(raw: &str) -> Option<String> {
 /// A year group without the word "Year": `Year 3` and `3` are one, `Reception` is `R`.
 pub fn year_group(raw: &str) -> Option<String> {
     let text = text(raw)?.to_uppercase();
-    let text = text.strip_prefix("YEAR").or_else(|| text.strip_prefix("YR")).or_else(|| text.strip_prefix('Y')).unwrap_or(&text).trim();
+    let text = text
+        .strip_prefix("YEAR")
+        .or_else(|| text.strip_prefix("YR"))
+        .or_else(|| text.strip_prefix('Y'))
+        .unwrap_or(&text)
+        .trim();
     Some(match text {
         "RECEPTION" => "R".to_owned(),
         "NURSERY" => "N".to_owned(),
@@ -55,9 +62,13 @@ pub fn date_of_birth(raw: &str, today: Date) -> Result<Option<DateOfBirth>, Code
     let parts: Vec<_> = day.split(['/', '-', '.']).collect();
     let [first, month, last] = parts[..] else { return Err(Code::DateInvalid) };
     let (year, day) = if first.len() == 4 { (first, last) } else { (last, first) };
-    let number = |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<i16>().ok() } else { None };
+    let number =
+        |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<i16>().ok() } else { None };
     let narrow = |text: &str| number(text).and_then(|number| i8::try_from(number).ok());
-    let (Some(year), Some(month), Some(day), 4) = (number(year), narrow(month), narrow(day), year.len()) else { return Err(Code::DateInvalid) };
+    let (Some(year), Some(month), Some(day), 4) = (number(year), narrow(month), narrow(day), year.len())
+    else {
+        return Err(Code::DateInvalid);
+    };
     let date = Date::new(year, month, day).map_err(|_| Code::DateInvalid)?;
     if date > today || today.year() - date.year() > MAX_AGE + 1 {
         return Err(Code::DateOutOfRange);
@@ -104,7 +115,12 @@ pub fn restricted(raw: &str) -> bool {
 
 /// 1 to 254; anything else is no priority.
 pub fn priority(raw: &str) -> Option<u8> {
-    raw.trim().strip_suffix(".0").unwrap_or(raw.trim()).parse().ok().filter(|priority| (1..255).contains(priority))
+    raw.trim()
+        .strip_suffix(".0")
+        .unwrap_or(raw.trim())
+        .parse()
+        .ok()
+        .filter(|priority| (1..255).contains(priority))
 }
 
 #[cfg(test)]
@@ -135,17 +151,27 @@ mod tests {
             ("", Ok("")),
             ("N/A", Ok("")),
         ] {
-            let read = date_of_birth(raw, today).map(|date| date.map(|date| date.expose().to_string()).unwrap_or_default());
+            let read = date_of_birth(raw, today)
+                .map(|date| date.map(|date| date.expose().to_string()).unwrap_or_default());
             assert_eq!(read.as_deref(), verdict.as_ref().copied(), "{raw}");
         }
     }
 
     #[test]
     fn small_words() {
-        assert_eq!(["Year 3", "3", "yr3", "Y03", "Reception", "R"].map(|raw| year_group(raw).unwrap()), ["3", "3", "3", "3", "R", "R"]);
-        assert_eq!(["1", "1.0", "0", "99", "-1", "first", ""].map(priority), [Some(1), Some(1), None, Some(99), None, None, None]);
+        assert_eq!(
+            ["Year 3", "3", "yr3", "Y03", "Reception", "R"].map(|raw| year_group(raw).unwrap()),
+            ["3", "3", "3", "3", "R", "R"]
+        );
+        assert_eq!(
+            ["1", "1.0", "0", "99", "-1", "first", ""].map(priority),
+            [Some(1), Some(1), None, Some(99), None, None, None]
+        );
         assert_eq!(["Y", "see file", "no", "", "N/A"].map(restricted), [true, true, false, false, false]);
-        assert_eq!(["Y", "see file", "no", ""].map(responsibility), [Responsibility::Yes, Responsibility::Unknown, Responsibility::No, Responsibility::Unknown]);
+        assert_eq!(
+            ["Y", "see file", "no", ""].map(responsibility),
+            [Responsibility::Yes, Responsibility::Unknown, Responsibility::No, Responsibility::Unknown]
+        );
         assert_eq!(text(" 00123 ").as_deref(), Some("00123"));
         assert_eq!(name("Null"), Ok("Null".to_owned()));
     }

@@ -38,8 +38,12 @@ const NAMES: &[(Role, Field, &[&str])] = &[
 
 /// What a header cell says, if it is known.
 pub fn recognise(header: &str) -> Option<Column> {
-    let name: String = header.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    NAMES.iter().find(|(_, _, names)| names.contains(&name.as_str())).map(|(role, field, _)| Column { role: *role, field: *field })
+    let name: String =
+        header.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    NAMES
+        .iter()
+        .find(|(_, _, names)| names.contains(&name.as_str()))
+        .map(|(role, field, _)| Column { role: *role, field: *field })
 }
 
 /// Whether a field may stand in several columns, as the parts of an address do.
@@ -53,8 +57,14 @@ mod tests {
 
     #[test]
     fn spacing_case_and_punctuation_do_not_matter() {
-        for header in ["StudentForename", "student forename", "STUDENT_FORENAME", " Student-Forename\u{feff} "] {
-            assert_eq!(recognise(header), Some(Column { role: Role::Pupil, field: Field::GivenName }), "{header}");
+        for header in
+            ["StudentForename", "student forename", "STUDENT_FORENAME", " Student-Forename\u{feff} "]
+        {
+            assert_eq!(
+                recognise(header),
+                Some(Column { role: Role::Pupil, field: Field::GivenName }),
+                "{header}"
+            );
         }
         assert_eq!(recognise("Shoe size"), None);
         assert_eq!(recognise(""), None);

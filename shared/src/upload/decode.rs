@@ -11,13 +11,17 @@ pub struct Decoded<'a> {
     pub encoding: &'static str,
 }
 
+/// How archives (and new workbooks), pictures, old workbooks and documents begin.
+const SIGNATURES: [&[u8]; 7] =
+    [b"PK\x03\x04", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"%PDF", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b"];
+
 /// Reads UTF-8 with or without a byte order mark.
 ///
 /// # Errors
 /// What is no text is refused by name; a NUL or the signature of a picture, an archive or a workbook is no text.
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
-    let (body, encoding) = bytes.strip_prefix(b"\xef\xbb\xbf").map_or((bytes, "utf-8"), |body| (body, "utf-8-bom"));
-    const SIGNATURES: [&[u8]; 7] = [b"PK\x03\x04", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"%PDF", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b"];
+    let (body, encoding) =
+        bytes.strip_prefix(b"\xef\xbb\xbf").map_or((bytes, "utf-8"), |body| (body, "utf-8-bom"));
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Refusal::EmptyFile);
     }

@@ -20,8 +20,10 @@ pub enum Severity {
 pub enum Code {
     /// Neither forename nor surname of the pupil.
     NameMissing,
-    /// The id belongs to another pupil: name and date of birth both differ.
+    /// The id belongs to somebody else, in the file or at the school.
     IdReused,
+    /// Without an id, the row fits two people of the school.
+    Ambiguous,
     /// Not a date, or no such day.
     DateInvalid,
     /// In the future, or longer ago than any pupil's birth.
@@ -58,9 +60,10 @@ pub enum Code {
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NameMissing,
         Self::IdReused,
+        Self::Ambiguous,
         Self::DateInvalid,
         Self::DateOutOfRange,
         Self::PhoneInvalid,
@@ -84,6 +87,7 @@ impl Code {
         match self {
             Self::NameMissing => "name_missing",
             Self::IdReused => "id_reused",
+            Self::Ambiguous => "ambiguous",
             Self::DateInvalid => "date_invalid",
             Self::DateOutOfRange => "date_out_of_range",
             Self::PhoneInvalid => "phone_invalid",
@@ -106,8 +110,10 @@ impl Code {
     /// How much it matters.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::NameMissing | Self::IdReused => Severity::Error,
-            Self::PhoneLandline | Self::PhoneRepaired | Self::ColumnUnknown | Self::ColumnNotAgreed => Severity::Info,
+            Self::NameMissing | Self::IdReused | Self::Ambiguous => Severity::Error,
+            Self::PhoneLandline | Self::PhoneRepaired | Self::ColumnUnknown | Self::ColumnNotAgreed => {
+                Severity::Info
+            }
             Self::DateInvalid
             | Self::DateOutOfRange
             | Self::PhoneInvalid
@@ -127,22 +133,45 @@ impl Code {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NameMissing => "The row has no pupil name and was not used. Add the pupil's name.",
-            Self::IdReused => "This id belongs to a pupil with another name and date of birth, so the row was not used. Give the new pupil an id of their own.",
-            Self::DateInvalid => "This is not a day that exists; write dates as 27/01/2015. The pupil was kept without it.",
-            Self::DateOutOfRange => "No pupil was born on this day; check the year. The pupil was kept without it.",
+            Self::IdReused => {
+                "This id belongs to somebody with another name, so the row was not used for them. Give each person an id of their own."
+            }
+            Self::Ambiguous => {
+                "This fits two people of the school, so nothing was changed. Give them ids, or remove the one too many."
+            }
+            Self::DateInvalid => {
+                "This is not a day that exists; write dates as 27/01/2015. The pupil was kept without it."
+            }
+            Self::DateOutOfRange => {
+                "No pupil was born on this day; check the year. The pupil was kept without it."
+            }
             Self::PhoneInvalid => "This number does not exist; check its digits.",
-            Self::PhoneLetters => "A phone number has digits only; put notes and second numbers in other columns.",
-            Self::PhoneUnrecoverable => "The spreadsheet shortened this number and its digits are lost; format the column as text and export again.",
+            Self::PhoneLetters => {
+                "A phone number has digits only; put notes and second numbers in other columns."
+            }
+            Self::PhoneUnrecoverable => {
+                "The spreadsheet shortened this number and its digits are lost; format the column as text and export again."
+            }
             Self::PhonePlaceholder => "This is a filler, not a number; leave the cell empty.",
             Self::PhoneLandline => "A landline cannot get texts; add a mobile number.",
-            Self::PhoneRepaired => "The number was repaired (a lost leading zero, say) and used; format the column as text.",
+            Self::PhoneRepaired => {
+                "The number was repaired (a lost leading zero, say) and used; format the column as text."
+            }
             Self::EmailInvalid => "This is not an e-mail address; check its spelling.",
-            Self::ContactIncomplete => "There is a relationship but no name, e-mail or phone; add the contact or clear the relationship.",
-            Self::RowRagged => "The row has more or fewer cells than the header; it was used as far as it goes. Look for a stray comma.",
-            Self::ConflictingValues => "Another row with the same id says otherwise; the first was kept. Correct one of them.",
+            Self::ContactIncomplete => {
+                "There is a relationship but no name, e-mail or phone; add the contact or clear the relationship."
+            }
+            Self::RowRagged => {
+                "The row has more or fewer cells than the header; it was used as far as it goes. Look for a stray comma."
+            }
+            Self::ConflictingValues => {
+                "Another row with the same id says otherwise; the first was kept. Correct one of them."
+            }
             Self::NameTooLong => "A name has at most 100 characters; look for cells that have run together.",
             Self::ColumnUnknown => "This column has no known name and was not stored.",
-            Self::ColumnNotAgreed => "The data sharing agreement does not list this column; it was not stored.",
+            Self::ColumnNotAgreed => {
+                "The data sharing agreement does not list this column; it was not stored."
+            }
             Self::ColumnTwice => "A column of this name came before; only the first was used.",
         }
     }
@@ -166,12 +195,24 @@ pub struct Finding {
 impl Finding {
     /// About one cell, or about a row where `column` is `None`.
     pub fn new(row: u32, column: Option<usize>, code: Code) -> Self {
-        Self { row, column: column.map(letters).unwrap_or_default(), code: code.word().to_owned(), severity: code.severity(), detail: code.remedy().to_owned() }
+        Self {
+            row,
+            column: column.map(letters).unwrap_or_default(),
+            code: code.word().to_owned(),
+            severity: code.severity(),
+            detail: code.remedy().to_owned(),
+        }
     }
 
     /// About the whole file.
     pub fn refusal(refusal: super::Refusal) -> Self {
-        Self { row: 0, column: String::new(), code: refusal.code().to_owned(), severity: Severity::Error, detail: refusal.to_string() }
+        Self {
+            row: 0,
+            column: String::new(),
+            code: refusal.code().to_owned(),
+            severity: Severity::Error,
+            detail: refusal.to_string(),
+        }
     }
 }
 
@@ -192,7 +233,9 @@ pub fn letters(index: usize) -> String {
 /// formula gets an apostrophe in front.
 pub fn to_csv(findings: &[Finding]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let safe = |text: &str| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let safe = |text: &str| {
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+    };
     let mut ok = writer.write_record(["row", "column", "severity", "code", "what to do"]).is_ok();
     for finding in findings {
         let severity = match finding.severity {
@@ -200,7 +243,15 @@ pub fn to_csv(findings: &[Finding]) -> Vec<u8> {
             Severity::Warning => "warning",
             Severity::Info => "info",
         };
-        ok &= writer.write_record([&finding.row.to_string(), &safe(&finding.column), severity, &safe(&finding.code), &safe(&finding.detail)]).is_ok();
+        ok &= writer
+            .write_record([
+                &finding.row.to_string(),
+                &safe(&finding.column),
+                severity,
+                &safe(&finding.code),
+                &safe(&finding.detail),
+            ])
+            .is_ok();
     }
     debug_assert!(ok, "writing to memory does not fail");
     writer.into_inner().unwrap_or_default()
@@ -212,7 +263,9 @@ mod tests {
 
     #[test]
     fn columns_are_lettered_as_in_a_spreadsheet() {
-        for (index, text) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+        for (index, text) in
+            [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")]
+        {
             assert_eq!(letters(index), text);
         }
     }

@@ -27,7 +27,9 @@ pub enum Refusal {
     #[error("the file is empty; export it again")]
     EmptyFile,
     /// A header and nothing below. Nobody is removed by it.
-    #[error("the file has a header and no rows; nothing was changed; check the export's filter and send it again")]
+    #[error(
+        "the file has a header and no rows; nothing was changed; check the export's filter and send it again"
+    )]
     HeaderOnly,
     /// Above [`MAX_BYTES`].
     #[error("the file is larger than 50 MB; split it by year group")]
@@ -48,7 +50,9 @@ pub enum Refusal {
     #[error("no column says which pupil a row is about: a pupil's name or id is needed")]
     NoPupilColumn,
     /// Stored with another content type than was signed for.
-    #[error("the file was sent with another content type than the upload was asked for; send it with the given headers")]
+    #[error(
+        "the file was sent with another content type than the upload was asked for; send it with the given headers"
+    )]
     WrongContentType,
     /// Another number of bytes arrived than was announced: the transfer was cut off.
     #[error("the file has another size than was announced; the transfer was cut off; ask for a new upload")]

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     person::{
         Person, Role, SourceId,
+        email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::{PersonName, fold},
         phone::{PhoneKind, PhoneNumber},
@@ -62,6 +63,10 @@ pub fn gather(sheet: &Sheet, today: Date) -> Roll {
     for row in &sheet.rows {
         roll.row(row, today);
     }
+    for contact in roll.contacts.values_mut() {
+        // The order of merging: mobiles first, so that the same file read again is the same.
+        contact.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
+    }
     roll.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     roll
 }
@@ -76,7 +81,10 @@ impl Roll {
         if name.is_empty() {
             return self.find(row, None, Code::NameMissing);
         }
-        let born = match row.cell(Role::Pupil, Field::DateOfBirth).map(|(index, raw)| (index, cell::date_of_birth(raw, today))) {
+        let born = match row
+            .cell(Role::Pupil, Field::DateOfBirth)
+            .map(|(index, raw)| (index, cell::date_of_birth(raw, today)))
+        {
             Some((_, Ok(born))) => born,
             Some((index, Err(code))) => {
                 self.find(row, Some(index), code);
@@ -87,7 +95,15 @@ impl Roll {
         let text = |field| row.cell(Role::Pupil, field).and_then(|(_, raw)| cell::text(raw));
         let source_id = text(Field::SourceId);
         let folded = format!("{}\0{}", fold(name.given()), fold(name.family()));
-        let identity = source_id.clone().map_or_else(|| Identity::Likeness(format!("{folded}\0{born}", born = born.map(|born| born.expose().to_string()).unwrap_or_default())), Identity::Id);
+        let identity = source_id.clone().map_or_else(
+            || {
+                Identity::Likeness(format!(
+                    "{folded}\0{born}",
+                    born = born.map(|born| born.expose().to_string()).unwrap_or_default()
+                ))
+            },
+            Identity::Id,
+        );
         let pupil = Person {
             date_of_birth: born,
             year_group: row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
@@ -95,17 +111,24 @@ impl Roll {
             source_ids: source_ids(source_id),
             ..Person::named(Role::Pupil, name)
         };
-        self.pupil(row, &identity, pupil);
-        self.contact(row, identity);
+        if self.pupil(row, &identity, pupil) {
+            self.contact(row, identity);
+        }
     }
 
-    fn pupil(&mut self, row: &Row, identity: &Identity, pupil: Person) {
+    /// Adds a row's pupil; false where the id stands for another child already, whose family this row is not.
+    fn pupil(&mut self, row: &Row, identity: &Identity, pupil: Person) -> bool {
         let Some(first) = self.pupils.get_mut(identity) else {
             self.pupils.insert(identity.clone(), Entry { row: row.number, value: pupil });
-            return;
+            return true;
         };
         let kept = &mut first.value;
-        let conflict = matches!((kept.date_of_birth, pupil.date_of_birth), (Some(one), Some(other)) if one != other);
+        if is_somebody_else(kept, &pupil) {
+            self.find(row, None, Code::IdReused);
+            return false;
+        }
+        let conflict =
+            matches!((kept.date_of_birth, pupil.date_of_birth), (Some(one), Some(other)) if one != other);
         kept.date_of_birth = kept.date_of_birth.or(pupil.date_of_birth);
         kept.year_group = kept.year_group.take().or(pupil.year_group);
         kept.class = kept.class.take().or(pupil.class);
@@ -113,6 +136,7 @@ impl Roll {
             let index = row.cell(Role::Pupil, Field::DateOfBirth).map(|(index, _)| index);
             self.find(row, index, Code::ConflictingValues);
         }
+        true
     }
 
     fn contact(&mut self, row: &Row, pupil: Identity) {
@@ -127,7 +151,14 @@ impl Roll {
             }
             return;
         }
-        let identity = source_id.clone().map_or_else(|| Identity::Likeness(format!("{pupil:?}\0{}\0{}", fold(name.given()), fold(name.family()))), Identity::Id);
+        let identity = source_id.clone().map_or_else(
+            || {
+                let point =
+                    emails.first().map(EmailAddress::expose).or(phones.first().map(PhoneNumber::expose));
+                Identity::Likeness(contact_likeness(&pupil, &name, point))
+            },
+            Identity::Id,
+        );
         let contact = Person {
             title: text(Field::Title),
             emails,
@@ -142,20 +173,30 @@ impl Roll {
             }
             Some(first) => {
                 let kept = &mut first.value;
+                if differ(kept.name.given(), contact.name.given()) {
+                    // A household's id, say: mother and father are two people, and so are their messages.
+                    let index = row.cell(Role::Contact, Field::SourceId).map(|(index, _)| index);
+                    return self.find(row, index, Code::IdReused);
+                }
                 append(&mut kept.emails, contact.emails);
                 append(&mut kept.phones, contact.phones);
                 kept.unusable_contact_point |= contact.unusable_contact_point;
                 kept.title = kept.title.take().or(contact.title);
             }
         }
-        self.link(row, (pupil, identity), relationship.as_deref().map_or(Relationship::Unknown, Relationship::from_words));
+        self.link(
+            row,
+            (pupil, identity),
+            relationship.as_deref().map_or(Relationship::Unknown, Relationship::from_words),
+        );
     }
 
     fn link(&mut self, row: &Row, ends: (Identity, Identity), relationship: Relationship) {
         let raw = |field| row.cell(Role::Contact, field);
         let link = Link {
             relationship,
-            parental_responsibility: raw(Field::ParentalResponsibility).map_or(Responsibility::Unknown, |(_, raw)| cell::responsibility(raw)),
+            parental_responsibility: raw(Field::ParentalResponsibility)
+                .map_or(Responsibility::Unknown, |(_, raw)| cell::responsibility(raw)),
             restricted: raw(Field::Restricted).is_some_and(|(_, raw)| cell::restricted(raw)),
             priority: raw(Field::Priority).and_then(|(_, raw)| cell::priority(raw)),
             ..Link::default()
@@ -167,7 +208,10 @@ impl Roll {
         let kept = &mut first.value;
         let said = |responsibility| responsibility != Responsibility::Unknown;
         let mut fields = Vec::new();
-        if said(link.parental_responsibility) && said(kept.parental_responsibility) && link.parental_responsibility != kept.parental_responsibility {
+        if said(link.parental_responsibility)
+            && said(kept.parental_responsibility)
+            && link.parental_responsibility != kept.parental_responsibility
+        {
             fields.push(Field::ParentalResponsibility);
         }
         if link.restricted != kept.restricted {
@@ -199,15 +243,14 @@ impl Roll {
     }
 
     /// Usable e-mail addresses and numbers, and whether the row held one that is not usable.
-    fn contact_points(&mut self, row: &Row) -> (Vec<crate::person::email::EmailAddress>, Vec<PhoneNumber>, bool) {
+    fn contact_points(&mut self, row: &Row) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
         let (mut emails, mut phones, mut unusable) = (Vec::new(), Vec::new(), false);
         for (index, raw) in row.all(Role::Contact, Field::Email).filter(|(_, raw)| !cell::is_blank(raw)) {
-            match raw.parse() {
-                Ok(email) => append(&mut emails, vec![email]),
-                Err(_) => {
-                    unusable = true;
-                    self.find(row, Some(index), Code::EmailInvalid);
-                }
+            if let Ok(email) = raw.parse() {
+                append(&mut emails, vec![email]);
+            } else {
+                unusable = true;
+                self.find(row, Some(index), Code::EmailInvalid);
             }
         }
         for field in [Field::Mobile, Field::Landline] {
@@ -231,6 +274,31 @@ impl Roll {
             }
         }
         (emails, phones, unusable)
+    }
+}
+
+/// What a contact without an id is known by: the pupil, and the folded name, or without a name where they are reached.
+pub(super) fn contact_likeness(pupil: &Identity, name: &PersonName, point: Option<&str>) -> String {
+    let folded = format!("{}\0{}", fold(name.given()), fold(name.family()));
+    let point = point.filter(|_| folded.len() == 1).unwrap_or_default();
+    format!("{pupil:?}\0{folded}\0{point}")
+}
+
+/// Whether two names are both there and not the same.
+fn differ(one: &str, other: &str) -> bool {
+    let (one, other) = (fold(one), fold(other));
+    !one.is_empty() && !other.is_empty() && one != other
+}
+
+/// Whether one id stands for two people: the whole name differs, and so does the date of birth as far as it is known; or
+/// one part of the name and the date. One of them alone is a correction.
+pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
+    let given = differ(before.name.given(), after.name.given());
+    let family = differ(before.name.family(), after.name.family());
+    match (before.date_of_birth, after.date_of_birth) {
+        (Some(one), Some(other)) if one == other => false,
+        (Some(_), Some(_)) => given || family,
+        _ => given && family,
     }
 }
 

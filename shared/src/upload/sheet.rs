@@ -33,7 +33,10 @@ impl Row {
     /// All cells of a field that are not empty.
     pub fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (usize, &str)> {
         let wanted = Column { role, field };
-        self.cells.iter().filter(move |(column, _, text)| *column == wanted && !text.trim().is_empty()).map(|(_, index, text)| (*index, text.as_str()))
+        self.cells
+            .iter()
+            .filter(move |(column, _, text)| *column == wanted && !text.trim().is_empty())
+            .map(|(_, index, text)| (*index, text.as_str()))
     }
 }
 
@@ -59,7 +62,9 @@ pub struct Sheet {
 pub fn read(text: &str, agreement: &Agreement) -> Result<Sheet, Refusal> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut record = ByteRecord::new();
-    let next = |reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord| reader.read_byte_record(record).map_err(|_| Refusal::NotCsv);
+    let next = |reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord| {
+        reader.read_byte_record(record).map_err(|_| Refusal::NotCsv)
+    };
     if !next(&mut reader, &mut record)? {
         return Err(Refusal::EmptyFile);
     }
@@ -68,8 +73,11 @@ pub fn read(text: &str, agreement: &Agreement) -> Result<Sheet, Refusal> {
     let kept = sheet.header(&record, agreement)?;
     let mut number = 1;
     while next(&mut reader, &mut record)? {
-        number += 1;
-        if record.iter().all(<[u8]>::is_empty) || record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace)) {
+        // The reader passes over empty lines; a spreadsheet numbers them.
+        number += 1 + blank_lines(text, record.position().map_or(0, csv::Position::byte));
+        if record.iter().all(<[u8]>::is_empty)
+            || record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace))
+        {
             continue;
         }
         if sheet.rows.len() == MAX_ROWS {
@@ -87,9 +95,31 @@ pub fn read(text: &str, agreement: &Agreement) -> Result<Sheet, Refusal> {
     if sheet.rows.is_empty() { Err(Refusal::HeaderOnly) } else { Ok(sheet) }
 }
 
+/// How many empty lines lie at a place where one record has ended and the next is looked for.
+fn blank_lines(text: &str, at: u64) -> u32 {
+    let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+    let (before, mut rest) = (&text.as_bytes()[..at], &text.as_bytes()[at..]);
+    if before.ends_with(b"\r") {
+        // The second half of the line end before.
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    }
+    let mut lines = 0;
+    while let Some(next) =
+        rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")).or_else(|| rest.strip_prefix(b"\r"))
+    {
+        lines += 1;
+        rest = next;
+    }
+    lines
+}
+
 impl Sheet {
     /// Matches the header; returns the columns to keep.
-    fn header(&mut self, record: &ByteRecord, agreement: &Agreement) -> Result<Vec<(Column, usize)>, Refusal> {
+    fn header(
+        &mut self,
+        record: &ByteRecord,
+        agreement: &Agreement,
+    ) -> Result<Vec<(Column, usize)>, Refusal> {
         let mut kept = Vec::new();
         let mut known = HashSet::new();
         for (index, cell) in record.iter().enumerate() {
@@ -115,7 +145,10 @@ impl Sheet {
         if known.is_empty() {
             return Err(Refusal::NoKnownColumn);
         }
-        let names_a_pupil = |column: &Column| column.role == Role::Pupil && matches!(column.field, Field::GivenName | Field::FamilyName | Field::SourceId);
+        let names_a_pupil = |column: &Column| {
+            column.role == Role::Pupil
+                && matches!(column.field, Field::GivenName | Field::FamilyName | Field::SourceId)
+        };
         if self.columns.iter().any(names_a_pupil) { Ok(kept) } else { Err(Refusal::NoPupilColumn) }
     }
 }
@@ -132,12 +165,19 @@ mod tests {
     fn agreement() -> Agreement {
         let pupil = BTreeSet::from([Field::GivenName, Field::FamilyName, Field::SourceId]);
         let contact = BTreeSet::from([Field::Email]);
-        Agreement { fields: BTreeMap::from([(Role::Pupil, pupil), (Role::Contact, contact)]), signed_on: date(2026, 9, 1) }
+        Agreement {
+            fields: BTreeMap::from([(Role::Pupil, pupil), (Role::Contact, contact)]),
+            signed_on: date(2026, 9, 1),
+        }
     }
 
     #[test]
     fn a_column_outside_the_agreement_never_gets_past_the_header() {
-        let sheet = read("Forename,Surname,Gender,Postcode,Shoe size,Email,\r\nAnn,Smith,F,ZZ1 1ZZ,31,a@example.com,\r\n", &agreement()).unwrap();
+        let sheet = read(
+            "Forename,Surname,Gender,Postcode,Shoe size,Email,\r\nAnn,Smith,F,ZZ1 1ZZ,31,a@example.com,\r\n",
+            &agreement(),
+        )
+        .unwrap();
         assert_eq!(sheet.dropped_columns, 3);
         assert!(!format!("{:?}", sheet.rows).contains("ZZ1"));
         assert_eq!(sheet.rows[0].cells.len(), 3);
@@ -157,11 +197,18 @@ mod tests {
 
     #[test]
     fn rows_keep_their_spreadsheet_numbers() {
-        let sheet = read("Forename,Surname\nAnn,\"Smi\nth\"\n\n,\nBen,Cole,extra\n", &agreement()).unwrap();
-        let numbers: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
-        // The quoted line break does not make a row; the csv reader passes over the wholly empty line.
-        assert_eq!(numbers, [2, 4]);
-        assert_eq!(sheet.findings.iter().map(|finding| (finding.row, finding.code.as_str())).collect::<Vec<_>>(), [(4, "row_ragged")]);
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["Forename,Surname", "Ann,\"Smi|th\"", "", ",", "Ben,Cole,extra", "", "", "Cy,Day"]
+                .join(end)
+                .replace('|', end);
+            let sheet = read(&text, &agreement()).unwrap();
+            let numbers: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
+            // The line break in quotes does not make a row; the empty lines do.
+            assert_eq!(numbers, [2, 5, 8], "{end:?}");
+            let findings: Vec<_> =
+                sheet.findings.iter().map(|finding| (finding.row, finding.code.as_str())).collect();
+            assert_eq!(findings, [(5, "row_ragged")]);
+        }
     }
 
     proptest! {

@@ -119,6 +119,9 @@ pub struct Outcome {
     /// The school's revision that the plan was made from.
     #[serde(default)]
     pub planned_revision: u64,
+    /// SHA-256 of the file that the plan was made from, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_hash: Option<String>,
 }
 
 /// The record of an upload.
@@ -202,7 +205,10 @@ impl Upload {
     pub fn is_abandoned(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.changed_at);
         match self.status {
-            UploadStatus::Waiting => age >= jiff::SignedDuration::from_hours(WAITING_HOURS),
+            // The queue gives up on its task within hours: whoever still reads or applies then is dead.
+            UploadStatus::Waiting | UploadStatus::Reading | UploadStatus::Applying => {
+                age >= jiff::SignedDuration::from_hours(WAITING_HOURS)
+            }
             UploadStatus::Review => age >= crate::time::days(REVIEW_DAYS),
             _ => false,
         }
@@ -238,12 +244,17 @@ mod tests {
             (UploadStatus::Waiting, false, 24, vec![Due::Expire]),
             (UploadStatus::Review, false, 24 * 7 - 1, vec![]),
             (UploadStatus::Review, false, 24 * 7, vec![Due::Expire]),
-            (UploadStatus::Applying, false, 24 * 20, vec![]),
+            (UploadStatus::Applying, false, 23, vec![]),
+            (UploadStatus::Applying, false, 24, vec![Due::Expire]),
             (UploadStatus::Done, false, 1, vec![Due::EraseFile]),
             (UploadStatus::Done, true, 24 * 30, vec![Due::EraseReport]),
             (UploadStatus::Done, true, 24 * 396, vec![Due::EraseFile, Due::EraseReport, Due::Delete]),
         ] {
-            assert_eq!(upload(status, file_erased).due(at + SignedDuration::from_hours(hours)), due, "{status:?} {hours}");
+            assert_eq!(
+                upload(status, file_erased).due(at + SignedDuration::from_hours(hours)),
+                due,
+                "{status:?} {hours}"
+            );
         }
     }
 }

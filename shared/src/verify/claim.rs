@@ -69,7 +69,8 @@ impl ClaimBody {
     /// Reads the claim, before anything is looked up: what is malformed is told, and the same to everybody.
     pub fn read(&self, today: Date) -> Result<Claim, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let mut fault = |pointer: &str, code, detail: &str| errors.push(FieldError::new(pointer, code, detail));
+        let mut fault =
+            |pointer: &str, code, detail: &str| errors.push(FieldError::new(pointer, code, detail));
         let names = [
             ("/parent/given_name", &self.parent.given_name),
             ("/parent/family_name", &self.parent.family_name),
@@ -88,16 +89,20 @@ impl ClaimBody {
         if school_code.is_none() {
             fault("/school_code", "invalid", "write the code as on the school's letter, such as ABCD-2345");
         }
-        let mobile = Some(&self.parent.mobile).filter(|text| text.len() <= 60).and_then(|text| PhoneNumber::parse(text).ok());
+        let mobile = Some(&self.parent.mobile)
+            .filter(|text| text.len() <= 60)
+            .and_then(|text| PhoneNumber::parse(text).ok());
         let mobile = mobile.map(|parsed| parsed.number).filter(|number| number.kind() != PhoneKind::Landline);
         if mobile.is_none() {
             fault("/parent/mobile", "invalid", "write a mobile number, such as 07700 900123");
         }
-        let email: Option<EmailAddress> = if self.parent.email.len() > 400 { None } else { self.parent.email.parse().ok() };
+        let email: Option<EmailAddress> =
+            if self.parent.email.len() > 400 { None } else { self.parent.email.parse().ok() };
         if email.is_none() {
             fault("/parent/email", "invalid", "write an e-mail address, such as name@example.com");
         }
-        let born: Option<Date> = self.child.date_of_birth.parse().ok().filter(|_| self.child.date_of_birth.len() == 10);
+        let born: Option<Date> =
+            self.child.date_of_birth.parse().ok().filter(|_| self.child.date_of_birth.len() == 10);
         let born = born.filter(|date| *date <= today && today.year() - date.year() <= 25);
         if born.is_none() {
             fault("/child/date_of_birth", "invalid", "write the day of birth as 2015-01-27");
@@ -118,7 +123,8 @@ impl ClaimBody {
 
 /// A school code as stored: case and the hyphen do not matter.
 fn code(text: &str) -> Option<String> {
-    let letters: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).take(9).collect();
+    let letters: String =
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).take(9).collect();
     (letters.len() == 8 && text.len() <= 20).then(|| format!("{}-{}", &letters[..4], &letters[4..]))
 }
 
@@ -149,7 +155,11 @@ const NO: Match = Match { verdict: Verdict::No, pair: None, channel: None };
 
 /// The pupils of a directory that a claim names: date of birth exact, both names equal when folded.
 pub fn children<'a>(directory: &'a Directory, claim: &'a Claim) -> impl Iterator<Item = PersonId> + 'a {
-    let fits = |person: &crate::person::Person| person.role == Role::Pupil && person.date_of_birth == Some(claim.born) && person.name.folds_to(&claim.child);
+    let fits = |person: &crate::person::Person| {
+        person.role == Role::Pupil
+            && person.date_of_birth == Some(claim.born)
+            && person.name.folds_to(&claim.child)
+    };
     directory.visible_people().filter(move |(_, person)| fits(person)).map(|(id, _)| id)
 }
 
@@ -163,8 +173,12 @@ pub fn decide(directory: &Directory, claim: &Claim) -> Match {
         // Two pupils of one name, born on one day: an id would be needed to tell them apart.
         _ => return Match { verdict: Verdict::Review, ..NO },
     };
-    let family: Vec<_> = directory.links_of(pupil).filter_map(|(contact, link)| Some((contact, link, directory.person(contact)?))).collect();
-    let named: Vec<_> = family.iter().filter(|(_, _, contact)| contact.name.folds_to(&claim.parent)).collect();
+    let family: Vec<_> = directory
+        .links_of(pupil)
+        .filter_map(|(contact, link)| Some((contact, link, directory.person(contact)?)))
+        .collect();
+    let named: Vec<_> =
+        family.iter().filter(|(_, _, contact)| contact.name.folds_to(&claim.parent)).collect();
     let (contact_id, link, contact) = match named[..] {
         [] => return NO,
         [one] => *one,
@@ -174,12 +188,18 @@ pub fn decide(directory: &Directory, claim: &Claim) -> Match {
     if !Link::may_hold_account(link) {
         return Match { pair, ..NO };
     }
-    let has_mobile = contact.phones.iter().any(|phone| *phone == claim.mobile);
+    let has_mobile = contact.phones.contains(&claim.mobile);
     let has_email = contact.emails.contains(&claim.email);
     // A code to a shared contact point cannot tell which of the two typed it.
-    let shared = |fits: &dyn Fn(&crate::person::Person) -> bool| family.iter().any(|(other, _, person)| *other != contact_id && fits(person));
-    let own_mobile = has_mobile && contact.mobile().is_some_and(|mobile| *mobile == claim.mobile) && !shared(&|person| person.phones.contains(&claim.mobile));
-    let own_email = has_email && contact.email().is_some_and(|email| *email == claim.email) && !shared(&|person| person.emails.contains(&claim.email));
+    let shared = |fits: &dyn Fn(&crate::person::Person) -> bool| {
+        family.iter().any(|(other, _, person)| *other != contact_id && fits(person))
+    };
+    let own_mobile = has_mobile
+        && contact.mobile().is_some_and(|mobile| *mobile == claim.mobile)
+        && !shared(&|person| person.phones.contains(&claim.mobile));
+    let own_email = has_email
+        && contact.email().is_some_and(|email| *email == claim.email)
+        && !shared(&|person| person.emails.contains(&claim.email));
     match (own_mobile, own_email, has_mobile || has_email) {
         (true, _, _) => Match { verdict: Verdict::ProvedByCode, pair, channel: Some(Channel::Sms) },
         (false, true, _) => Match { verdict: Verdict::ProvedByCode, pair, channel: Some(Channel::Email) },
@@ -187,6 +207,10 @@ pub fn decide(directory: &Directory, claim: &Claim) -> Match {
         (false, false, false) => Match { pair, ..NO },
     }
 }
+
+#[cfg(test)]
+#[path = "claim_tests.rs"]
+mod decisions;
 
 #[cfg(test)]
 mod tests {
@@ -211,7 +235,17 @@ mod tests {
         .unwrap();
         let errors = body.read(jiff::civil::date(2026, 11, 22)).unwrap_err();
         let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/parent/given_name", "/parent/family_name", "/school_code", "/parent/mobile", "/parent/email", "/child/date_of_birth"]);
+        assert_eq!(
+            pointers,
+            [
+                "/parent/given_name",
+                "/parent/family_name",
+                "/school_code",
+                "/parent/mobile",
+                "/parent/email",
+                "/child/date_of_birth"
+            ]
+        );
         assert!(errors.iter().all(|error| !error.detail.contains("nobody")));
     }
 }

@@ -37,12 +37,14 @@ pub fn accepts(verification: &Verification, key: &DataKey, code: &str, now: Time
     let stored = verification.code_hash.as_deref().unwrap_or_default();
     let same = bool::from(given.as_bytes().ct_eq(stored.as_bytes()));
     let in_time = verification.code_until.is_some_and(|until| now.as_second() < until);
-    same & in_time & !verification.used
+    same && in_time && !verification.used
 }
 
 /// The text that carries a code: the code first, so that a lock screen shows it, and what it must never be used for.
 pub fn sms_text(code: &str, school: &str) -> String {
-    format!("{code} is your Bookbag code for {school}. It works for 10 minutes. Never give it to anybody, not even to the school.")
+    format!(
+        "{code} is your Bookbag code for {school}. It works for 10 minutes. Never give it to anybody, not even to the school."
+    )
 }
 
 #[cfg(test)]

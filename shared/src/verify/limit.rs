@@ -54,8 +54,20 @@ impl Limit {
     pub async fn take(self, tables: &Tables, subject: &str, now: Timestamp) -> Result<bool, StoreError> {
         let window = now.as_second() / self.window();
         let ends = (window + 1) * self.window();
-        let update = Update::new().add("count", 1).set("rule", self.word()).set("subject", subject).set("window", window).set("ttl", ends + 86_400);
-        match tables.update::<Counter>(key::limit(self.word(), subject, window), update, Condition::MissingOrBelow("count", value(self.most()))).await {
+        let update = Update::new()
+            .add("count", 1)
+            .set("rule", self.word())
+            .set("subject", subject)
+            .set("window", window)
+            .set("ttl", ends + 86_400);
+        match tables
+            .update::<Counter>(
+                key::limit(self.word(), subject, window),
+                update,
+                Condition::MissingOrBelow("count", value(self.most())),
+            )
+            .await
+        {
             Ok(_) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error),

@@ -1,12 +1,11 @@
 //! Sessions: an opaque token whose hash alone is stored, revocable at once.
 
-use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::store::{Account, Session};
 use crate::{
     http::{ApiError, Problem, Request},
-    seal::hex,
+    seal::sha256,
     store::{key, table::Tables},
 };
 
@@ -20,7 +19,7 @@ pub fn token(random: [u8; 32]) -> String {
 
 /// SHA-256 of a token, in hexadecimal: with 256 random bits inside, no salt is needed.
 pub fn hash(token: &str) -> String {
-    hex(digest::digest(&digest::SHA256, token.as_bytes()).as_ref())
+    sha256(token.as_bytes())
 }
 
 /// A signed-in parent. No handler of family data works without one.
@@ -34,11 +33,19 @@ pub struct Parent {
 
 impl Parent {
     /// From the request's bearer token. No token, an unknown, ended or expired one: the same 401.
-    pub async fn from_request(tables: &Tables, request: &Request, now: jiff::Timestamp) -> Result<Self, ApiError> {
-        let token = request.bearer().filter(|token| token.starts_with(PREFIX) && token.len() < 100).ok_or_else(Problem::unauthorised)?;
+    pub async fn from_request(
+        tables: &Tables,
+        request: &Request,
+        now: jiff::Timestamp,
+    ) -> Result<Self, ApiError> {
+        let token = request
+            .bearer()
+            .filter(|token| token.starts_with(PREFIX) && token.len() < 100)
+            .ok_or_else(Problem::unauthorised)?;
         let session: Option<Session> = tables.get(key::session(&hash(token))).await?;
         // DynamoDB expires items late: what is over is over here.
-        let session = session.filter(|session| now.as_second() < session.expires).ok_or_else(Problem::unauthorised)?;
+        let session =
+            session.filter(|session| now.as_second() < session.expires).ok_or_else(Problem::unauthorised)?;
         let account: Option<Account> = tables.get(key::account(session.account_id)).await?;
         Ok(Self { account: account.ok_or_else(Problem::unauthorised)?, session })
     }

@@ -1,11 +1,14 @@
 //! The call log: who called what, how large it was and what came of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::http::{Request, Response, pair};
+use super::{
+    http::{Request, Response, pair},
+    needs,
+};
 use crate::cloud::ROOT_KEY;
 
 /// One call that passed the tap.
@@ -30,6 +33,13 @@ pub struct Call {
     /// Entries of a batch or transaction, or items a query returned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub items: Option<usize>,
+    /// Items that a `DynamoDB` call asks to write, by the first word of their sort key (`PER`, `LNK`, `SCHOOL`). What a
+    /// transaction only checks is not counted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub writes: BTreeMap<String, usize>,
+    /// What IAM was asked for: action and resource, such as `dynamodb:PutItem bookbag-Directory`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub needs: BTreeSet<String>,
     /// Capacity units, when the caller asked for them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capacity: Option<f64>,
@@ -153,6 +163,36 @@ pub(crate) fn items(action: &str, request: &Value, response: &Value) -> Option<u
     }
 }
 
+/// Items that a request writes, by the first word of their sort key.
+pub(crate) fn writes(action: &str, request: &Value) -> BTreeMap<String, usize> {
+    let keys: Vec<&Value> = match action {
+        "PutItem" => vec![&request["Item"]],
+        "UpdateItem" | "DeleteItem" => vec![&request["Key"]],
+        "TransactWriteItems" => {
+            let items = request["TransactItems"].as_array().into_iter().flatten();
+            items.filter_map(written).collect()
+        }
+        "BatchWriteItem" => {
+            let tables = request["RequestItems"].as_object().into_iter().flat_map(|tables| tables.values());
+            tables.filter_map(Value::as_array).flatten().filter_map(written).collect()
+        }
+        _ => Vec::new(),
+    };
+    keys.into_iter().fold(BTreeMap::new(), |mut counts, key| {
+        let sort_key = key["sk"]["S"].as_str().unwrap_or_default();
+        let word = sort_key.split('#').next().unwrap_or_default();
+        *counts.entry(word.to_owned()).or_default() += 1;
+        counts
+    })
+}
+
+/// What holds the key of one write of a transaction or batch; `None` for a check.
+fn written(entry: &Value) -> Option<&Value> {
+    [("Put", "Item"), ("Update", "Key"), ("Delete", "Key"), ("PutRequest", "Item"), ("DeleteRequest", "Key")]
+        .iter()
+        .find_map(|(kind, member)| entry.get(kind).map(|write| &write[member]))
+}
+
 /// Capacity units of an answer, summed over its tables.
 pub(crate) fn capacity(response: &Value) -> Option<f64> {
     match &response["ConsumedCapacity"] {
@@ -199,6 +239,8 @@ impl Log {
             seq,
             at: jiff::Timestamp::now().to_string(),
             items: items(&subject.action, &asked, &answered),
+            writes: writes(&subject.action, &asked),
+            needs: needs::of(&subject, request),
             capacity: capacity(&answered),
             function: subject.function,
             service: subject.service,
@@ -293,6 +335,25 @@ mod tests {
         assert_eq!(items("BatchWriteItem", &write, &Value::Null), Some(2));
         assert_eq!(items("Query", &Value::Null, &json!({"Count": 7})), Some(7));
         assert_eq!(items("GetItem", &Value::Null, &Value::Null), None);
+    }
+
+    #[test]
+    fn writes_are_counted_by_kind_of_item_and_checks_are_not() {
+        let at = |sk: &str| json!({"pk": {"S": "SCH#x"}, "sk": {"S": sk}});
+        let transaction = json!({"TransactItems": [
+            {"Put": {"Item": at("PER#1")}}, {"Put": {"Item": at("PER#2")}}, {"Update": {"Key": at("SCHOOL")}},
+            {"Delete": {"Key": at("LNK#1#2")}}, {"ConditionCheck": {"Key": at("SCHOOL")}},
+        ]});
+        let counts = |words: &[(&str, usize)]| words.iter().map(|(w, n)| ((*w).to_owned(), *n)).collect();
+        assert_eq!(
+            writes("TransactWriteItems", &transaction),
+            counts(&[("PER", 2), ("LNK", 1), ("SCHOOL", 1)])
+        );
+        assert_eq!(writes("PutItem", &json!({"Item": at("UPL#1")})), counts(&[("UPL", 1)]));
+        assert_eq!(writes("UpdateItem", &json!({"Key": at("SCHOOL")})), counts(&[("SCHOOL", 1)]));
+        let batch = json!({"RequestItems": {"t": [{"PutRequest": {"Item": at("KEY")}}, {"DeleteRequest": {"Key": at("KEY")}}]}});
+        assert_eq!(writes("BatchWriteItem", &batch), counts(&[("KEY", 2)]));
+        assert_eq!(writes("GetItem", &json!({"Key": at("PER#1")})), counts(&[]));
     }
 
     #[test]

@@ -7,8 +7,9 @@ mod carrier;
 mod control;
 mod events;
 mod fault;
-mod http;
+pub(crate) mod http;
 mod kill;
+mod needs;
 
 use std::{
     collections::HashMap,

@@ -1,0 +1,95 @@
+//! `cargo local bench`: counts and ratios of the real binaries, held against their bounds.
+//!
+//! The functions and the smallest function there is are built alike; a fresh stack runs them through the main job, and the
+//! tap's call log tells what it cost. Nothing here is a time: times of one machine say nothing about another. A bound that
+//! is missed is told and is no error; what should have been measured and was not is one.
+
+mod binaries;
+mod edit;
+mod figure;
+mod memory;
+mod message;
+mod night;
+mod process;
+mod runtime_api;
+mod school;
+mod start;
+mod traffic;
+mod upload;
+mod verification;
+
+use std::{io::Write, path::PathBuf};
+
+use self::{
+    binaries::Binaries,
+    figure::{Figure, table, write_json},
+    memory::Peaks,
+    school::School,
+};
+use crate::{
+    cloud::free_port,
+    error::{Context, Error, Result},
+    package::Profile,
+    paths,
+    stack::Stack,
+};
+
+/// How the bench is run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Write the same figures to this file, for programs.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure the dev profile: quick to build, and of no meaning but for work on the bench itself.
+    #[arg(long, hide = true)]
+    dev: bool,
+}
+
+/// Measures everything and prints one table.
+pub async fn run(options: Options) -> Result<()> {
+    let dir = paths::root().join("target/bench");
+    let profile = if options.dev { Profile::Dev } else { Profile::Release };
+    let binaries = Binaries::build(&dir, profile)?;
+    let stack =
+        Stack::start_packaged(&binaries.template(), free_port()?, free_port()?, &dir.join("stack")).await?;
+    let mut figures = part("starts", start::measure(&binaries, &stack.file().functions, &dir).await);
+    figures.extend(part("sizes", binaries::sizes(&binaries)));
+    let mut peaks = Peaks::default();
+    let served = main_job(&stack, &mut peaks).await;
+    figures.extend(part("memory", peaks.figures(&binaries).await));
+    figures.extend(served);
+    drop(stack);
+    if let Some(path) = &options.json {
+        write_json(&figures, path)?;
+    }
+    let text = table(&figures);
+    std::io::stdout().write_all(text.as_bytes()).failed("standard output cannot be written")?;
+    match figures.iter().filter(|figure| figure.is_missing()).count() {
+        0 => Ok(()),
+        missing => {
+            Err(Error::Failed(format!("{missing} figures could not be measured; the table says why.")))
+        }
+    }
+}
+
+/// The main job: uploads, messages, verifications, the night. After each part every function's memory is looked at.
+async fn main_job(stack: &Stack, peaks: &mut Peaks) -> Vec<Figure> {
+    let school = match School::take_on(stack).await {
+        Ok(school) => school,
+        Err(error) => return part("the main job", Err(error)),
+    };
+    let mut figures = part("uploads", upload::measure(stack, &school).await);
+    peaks.look(stack.file());
+    figures.extend(part("messages", message::measure(stack, &school).await));
+    peaks.look(stack.file());
+    figures.extend(part("verification", verification::measure(stack, &school).await));
+    peaks.look(stack.file());
+    figures.extend(part("the night", night::run(stack).await.map(|()| Vec::new())));
+    peaks.look(stack.file());
+    figures
+}
+
+/// The figures of a part, or one that says why there are none.
+fn part(what: &str, figures: Result<Vec<Figure>>) -> Vec<Figure> {
+    figures.unwrap_or_else(|error| vec![Figure::missing("not measured", what, error.to_string())])
+}

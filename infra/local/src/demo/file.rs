@@ -1,0 +1,31 @@
+//! The school's file, and what its generator says must come of it.
+
+use std::fs;
+
+use crate::{
+    error::{Context, Result},
+    paths,
+    sample::Expected,
+};
+
+/// The file of Oakfield Primary School.
+#[derive(Debug)]
+pub struct SchoolFile {
+    /// The file as the school's management system would export it.
+    pub bytes: Vec<u8>,
+    /// What a right reading of it finds.
+    pub expected: Expected,
+}
+
+impl SchoolFile {
+    /// Reads both; a unit test of the generator holds them against what it makes.
+    pub fn read() -> Result<Self> {
+        let data = paths::root().join("tests/data");
+        let (csv, json) = (data.join("oakfield.csv"), data.join("oakfield.expected.json"));
+        let bytes = fs::read(&csv).setup(format_args!("{} cannot be read", csv.display()))?;
+        let text = fs::read(&json).setup(format_args!("{} cannot be read", json.display()))?;
+        let expected = serde_json::from_slice(&text)
+            .setup(format_args!("{} does not hold the figures of a school", json.display()))?;
+        Ok(Self { bytes, expected })
+    }
+}
