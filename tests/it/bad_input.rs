@@ -24,7 +24,8 @@ pub fn arrival(world: &World, key: &str) -> String {
 
 /// Invokes upload-ingest with these bodies as one batch; returns the message ids to be delivered again.
 pub async fn deliver(world: &World, bodies: &[String]) -> Vec<String> {
-    let answer = world.stack.invoke("upload-ingest", &sqs_event("uploads", bodies)).await.expect("it can be invoked");
+    let answer =
+        world.stack.invoke("upload-ingest", &sqs_event("uploads", bodies)).await.expect("it can be invoked");
     assert_eq!(answer.error, None, "{}", answer.payload);
     failures(&answer.payload)
 }
@@ -41,7 +42,7 @@ async fn place(world: &World, key: &str, content_type: &str, body: &[u8]) {
 #[tokio::test]
 async fn a_file_that_cannot_be_used_is_refused_by_name_and_erased() {
     let world = World::new().await;
-    let many: String = format!("{HEADER}\n").repeat(1) + &"a,b\n".repeat(100_001);
+    let many = format!("{HEADER}\n{}", "a,b\n".repeat(100_001));
     let files: [(&[u8], &str); 9] = [
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_csv"),
         (b"PK\x03\x04 a workbook", "not_csv"),
@@ -57,9 +58,15 @@ async fn a_file_that_cannot_be_used_is_refused_by_name_and_erased() {
         let upload = world.upload(file).await;
         assert_eq!(upload["status"], "refused", "{code}: {upload}");
         let finding = &upload["findings"][0];
-        assert_eq!((text(&finding["code"]), text(&finding["severity"]), &finding["row"]), (code, "error", &json!(0)));
+        assert_eq!(
+            (text(&finding["code"]), text(&finding["severity"]), &finding["row"]),
+            (code, "error", &json!(0))
+        );
         assert!(text(&finding["detail"]).len() > 30, "{code} does not say what to do");
-        assert_eq!((&upload["findings_total"], upload["counts"]["pupil"]["created"].as_u64()), (&json!(1), Some(0)));
+        assert_eq!(
+            (&upload["findings_total"], upload["counts"]["pupil"]["created"].as_u64()),
+            (&json!(1), Some(0))
+        );
         the_file_is_gone(&world, text(&upload["upload_id"])).await;
         // A refused upload cannot be approved.
         let path = format!("/uploads/{}/approval", text(&upload["upload_id"]));
@@ -101,12 +108,18 @@ async fn an_address_takes_only_the_file_it_was_made_for() {
 async fn a_stored_file_of_another_size_or_type_is_refused() {
     let world = World::new().await;
     let file = Sheet::families(1).bytes();
-    for (bytes, content_type, code) in [(file.len() + 1, "text/csv", "wrong_size"), (file.len(), "image/png", "wrong_content_type")] {
+    for (bytes, content_type, code) in
+        [(file.len() + 1, "text/csv", "wrong_size"), (file.len(), "image/png", "wrong_content_type")]
+    {
         let announced = world.announce(bytes, "apply").await;
         let upload_id = text(&announced["upload_id"]);
         place(&world, &format!("uploads/{}/{upload_id}", world.school), content_type, &file).await;
         let upload = world.settled(upload_id).await;
-        assert_eq!((text(&upload["status"]), text(&upload["findings"][0]["code"])), ("refused", code), "{upload}");
+        assert_eq!(
+            (text(&upload["status"]), text(&upload["findings"][0]["code"])),
+            ("refused", code),
+            "{upload}"
+        );
         the_file_is_gone(&world, upload_id).await;
     }
     assert!(people_and_links(&world).await.is_empty());
@@ -158,9 +171,21 @@ async fn a_school_is_taken_on_with_every_field_right() {
         (with("/sender/reply_to", json!("office")), 422, "/sender/reply_to invalid"),
         (with("/agreement/dpo_email", json!("dpo@")), 422, "/agreement/dpo_email invalid"),
         (with("/agreement/signed_on", json!("2999-01-01")), 422, "/agreement/signed_on invalid"),
-        (with("/agreement/signed_on", json!("yesterday")), 400, "/agreement/signed_on wrong_type_or_unknown_field"),
-        (with("/agreement/fields/pupil/0", json!("shoe_size")), 400, "/agreement/fields/pupil/0 wrong_type_or_unknown_field"),
-        (with("/sender", json!({"reply_to": "a@example.org", "sms_id": "A", "fax": "1"})), 400, "/sender/fax wrong_type_or_unknown_field"),
+        (
+            with("/agreement/signed_on", json!("yesterday")),
+            400,
+            "/agreement/signed_on wrong_type_or_unknown_field",
+        ),
+        (
+            with("/agreement/fields/pupil/0", json!("shoe_size")),
+            400,
+            "/agreement/fields/pupil/0 wrong_type_or_unknown_field",
+        ),
+        (
+            with("/sender", json!({"reply_to": "a@example.org", "sms_id": "A", "fax": "1"})),
+            400,
+            "/sender/fax wrong_type_or_unknown_field",
+        ),
     ] {
         let answer = world.post("operator", "/v1/schools", &body).await;
         assert_eq!((answer.status, answer.faults()), (status, vec![fault.to_owned()]), "{}", answer.body);
@@ -210,7 +235,11 @@ async fn a_file_nobody_asked_for_is_erased_and_keys_of_others_are_left() {
     }
     place(&world, &foreign.replace(' ', "%20"), "text/csv", b"x").await;
     let test_event = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}).to_string();
-    let bodies: Vec<_> = unknown.iter().map(|key| arrival(&world, key)).chain([arrival(&world, &foreign.replace(' ', "+")), test_event]).collect();
+    let bodies: Vec<_> = unknown
+        .iter()
+        .map(|key| arrival(&world, key))
+        .chain([arrival(&world, &foreign.replace(' ', "+")), test_event])
+        .collect();
     assert_eq!(deliver(&world, &bodies).await, Vec::<String>::new());
     the_file_is_gone(&world, upload).await;
     assert!(crate::ingest::versions(&world, "holiday").await.contains("holiday photos.csv"));
@@ -225,8 +254,17 @@ async fn a_poison_record_is_handed_back_and_the_rest_of_its_batch_is_done() {
     let upload_id = text(&announced["upload_id"]);
     assert_eq!(world.send_file(&announced, &file).await, 200);
     let good = arrival(&world, &format!("uploads/{}/{upload_id}", world.school));
-    let task = |v: u8, task: &str| json!({"v": v, "task": task, "school_id": world.school, "upload_id": upload_id}).to_string();
-    let bodies = ["not JSON".to_owned(), "{}".to_owned(), good, task(9, "apply_upload"), task(1, "send_code"), "[]".to_owned()];
+    let task = |v: u8, task: &str| {
+        json!({"v": v, "task": task, "school_id": world.school, "upload_id": upload_id}).to_string()
+    };
+    let bodies = [
+        "not JSON".to_owned(),
+        "{}".to_owned(),
+        good,
+        task(9, "apply_upload"),
+        task(1, "send_code"),
+        "[]".to_owned(),
+    ];
     assert_eq!(deliver(&world, &bodies).await, ["m0", "m1", "m3", "m4", "m5"]);
     assert_eq!(world.settled(upload_id).await["status"], "done");
 }
@@ -237,7 +275,9 @@ async fn a_poison_record_is_handed_back_and_the_rest_of_its_batch_is_done() {
 async fn a_poison_message_ends_in_the_dead_letter_queue() {
     let world = World::new().await;
     let aws = world.stack.aws();
-    let sqs = async |action: &str, body: Value| aws.json("sqs", &format!("AmazonSQS.{action}"), &body).await.expect("SQS answers");
+    let sqs = async |action: &str, body: Value| {
+        aws.json("sqs", &format!("AmazonSQS.{action}"), &body).await.expect("SQS answers")
+    };
     let uploads = world.stack.output("UploadsQueueUrl").expect("the stack has the queue");
     let own = sqs("GetQueueAttributes", json!({"QueueUrl": uploads, "AttributeNames": ["All"]})).await["Attributes"].take();
     let created = sqs(
@@ -256,7 +296,10 @@ async fn a_poison_message_ends_in_the_dead_letter_queue() {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     });
     let path = "/2015-03-31/event-source-mappings/";
-    let mapped = aws.send("lambda", reqwest::Method::POST, path, "", &[], mapping.to_string().into_bytes()).await.expect("it answers");
+    let mapped = aws
+        .send("lambda", reqwest::Method::POST, path, "", &[], mapping.to_string().into_bytes())
+        .await
+        .expect("it answers");
     let mapped: Value = serde_json::from_slice(&mapped.body).expect("JSON");
     let mapping = text(&mapped["UUID"]);
     assert!(!mapping.is_empty(), "{mapped}");
@@ -290,11 +333,12 @@ async fn an_event_delivered_twice_or_out_of_order_changes_nothing_more() {
     assert!(people_and_links(&world).await == before);
     assert_eq!(before.len(), 12);
 
-    // An older upload whose event comes after a newer one is done: it is applied as what it says, and nobody twice.
     let held = world.upload_as(&file, "preview").await;
     let event = arrival(&world, &format!("uploads/{}/{}", world.school, text(&held["upload_id"])));
     // The file's own event once more does not stand in for an approval, and neither does a task without one.
-    let task = json!({"v": 1, "task": "apply_upload", "school_id": world.school, "upload_id": held["upload_id"]}).to_string();
+    let task =
+        json!({"v": 1, "task": "apply_upload", "school_id": world.school, "upload_id": held["upload_id"]})
+            .to_string();
     assert_eq!(deliver(&world, &[event]).await, Vec::<String>::new());
     assert_eq!(world.settled(text(&held["upload_id"])).await["status"], "review");
     assert_eq!(deliver(&world, &[task]).await, Vec::<String>::new());

@@ -52,7 +52,10 @@ pub async fn let_the_lock_run_out(world: &World) {
     });
     let done = world.stack.aws().json("dynamodb", "DynamoDB_20120810.UpdateItem", &body).await;
     // Without a lock there is nothing to run out.
-    assert!(done.as_ref().is_ok_and(Value::is_object) || done.is_err_and(|error| error.to_string().contains("ConditionalCheckFailed")));
+    assert!(
+        done.as_ref().is_ok_and(Value::is_object)
+            || done.is_err_and(|error| error.to_string().contains("ConditionalCheckFailed"))
+    );
 }
 
 async fn visible(world: &World) -> usize {
@@ -79,7 +82,11 @@ async fn survives(action: &str, kind: Kind, skip: u64) {
     let fault = fault(&world, action, kind, skip).await;
     let upload_id = struck(&world, fault, &file).await;
     let seen = visible(&world).await;
-    assert!(seen == 0 || seen == 2 * FAMILIES, "{action} {kind:?} {skip}: {seen} of {} people are visible", 2 * FAMILIES);
+    assert!(
+        seen == 0 || seen == 2 * FAMILIES,
+        "{action} {kind:?} {skip}: {seen} of {} people are visible",
+        2 * FAMILIES
+    );
     let_the_lock_run_out(&world).await;
     let event = arrival(&world, &format!("uploads/{}/{upload_id}", world.school));
     assert_eq!(deliver(&world, &[event]).await, Vec::<String>::new(), "{action} {kind:?} {skip}");
@@ -145,7 +152,12 @@ async fn what_a_dead_import_left_is_withdrawn_by_the_next() {
     let sheet = Sheet::families(20);
     world.upload(&sheet.bytes()).await;
     let fault = fault(&world, "TransactWriteItems", Kind::KillAfter, 0).await;
-    let dead = struck(&world, fault, &Sheet::families(25).with(0, YEAR, "6").with(1, EMAIL, "new@example.com").bytes()).await;
+    let dead = struck(
+        &world,
+        fault,
+        &Sheet::families(25).with(0, YEAR, "6").with(1, EMAIL, "new@example.com").bytes(),
+    )
+    .await;
     assert!(people_and_links(&world).await.len() > 60, "the dead import has written something");
     assert_eq!(visible(&world).await, 40);
     let_the_lock_run_out(&world).await;
@@ -153,7 +165,10 @@ async fn what_a_dead_import_left_is_withdrawn_by_the_next() {
     let next = world.upload(&sheet.with(2, YEAR, "5").bytes()).await;
     assert_eq!(next["status"], "done", "{next}");
     let pupils = &next["counts"]["pupil"];
-    assert_eq!((&pupils["created"], &pupils["changed"], &pupils["unchanged"]), (&json!(0), &json!(1), &json!(19)));
+    assert_eq!(
+        (&pupils["created"], &pupils["changed"], &pupils["unchanged"]),
+        (&json!(0), &json!(1), &json!(19))
+    );
     assert_eq!(people_and_links(&world).await.len(), 60);
     nothing_is_pending(&world).await;
     let first = &world.search(&json!({"role": "pupil", "source_id": "P0000"})).await[0];

@@ -69,8 +69,10 @@ fn names(path: &Path) -> BTreeSet<String> {
 fn every_sample_has_its_outcome_and_every_function_its_samples() {
     let events = root().join("events");
     let folders = names(&events);
-    let functions: BTreeSet<_> =
-        names(&root().join("functions")).into_iter().filter(|name| root().join("functions").join(name).is_dir()).collect();
+    let functions: BTreeSet<_> = names(&root().join("functions"))
+        .into_iter()
+        .filter(|name| root().join("functions").join(name).is_dir())
+        .collect();
     assert_eq!(folders, functions, "events/ has a folder per function");
     let found: BTreeSet<_> = folders
         .iter()
@@ -92,15 +94,25 @@ async fn each_sample_comes_to_its_outcome() {
 async fn check(stack: &Stack, function: &str, file: &str, outcome: &Outcome) {
     let path = root().join("events").join(function).join(file);
     let event = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let event: Value = serde_json::from_slice(&event).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let answer = stack.invoke(function, &event).await.unwrap_or_else(|error| panic!("{function} {file}: {error}"));
+    let event: Value =
+        serde_json::from_slice(&event).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let answer =
+        stack.invoke(function, &event).await.unwrap_or_else(|error| panic!("{function} {file}: {error}"));
     let payload = answer.payload;
     assert_eq!(answer.error, None, "{function} {file}: {payload}");
     match outcome {
         Http(status, code) => {
-            assert_eq!(payload["statusCode"].as_u64(), Some(u64::from(*status)), "{function} {file}: {payload}");
+            assert_eq!(
+                payload["statusCode"].as_u64(),
+                Some(u64::from(*status)),
+                "{function} {file}: {payload}"
+            );
             let body: Value = serde_json::from_str(text(&payload["body"])).expect("a body is JSON");
-            assert_eq!(text(&body["code"]), if code.is_empty() { text(&body["code"]) } else { code }, "{function} {file}");
+            assert_eq!(
+                text(&body["code"]),
+                if code.is_empty() { text(&body["code"]) } else { code },
+                "{function} {file}"
+            );
             let kind = if code.is_empty() { "application/json" } else { "application/problem+json" };
             assert_eq!(payload["headers"]["content-type"], kind, "{function} {file}");
             assert_eq!(payload["headers"]["cache-control"], "no-store", "{function} {file}");
@@ -114,7 +126,10 @@ async fn check(stack: &Stack, function: &str, file: &str, outcome: &Outcome) {
         }
         Nightly(dry_run) => {
             assert_eq!(payload["dry_run"], *dry_run, "{function} {file}");
-            assert!(payload["schools"].is_u64() && payload["schools_overdue"].is_u64(), "{function} {file}: {payload}");
+            assert!(
+                payload["schools"].is_u64() && payload["schools_overdue"].is_u64(),
+                "{function} {file}: {payload}"
+            );
         }
     }
 }
@@ -123,7 +138,11 @@ async fn check(stack: &Stack, function: &str, file: &str, outcome: &Outcome) {
 #[tokio::test]
 async fn an_event_of_another_kind_is_refused_aloud() {
     let stack = attach().await;
-    for event in [serde_json::json!({}), serde_json::json!({"kind": "hourly"}), serde_json::json!({"kind": "nightly", "time": "soon"})] {
+    for event in [
+        serde_json::json!({}),
+        serde_json::json!({"kind": "hourly"}),
+        serde_json::json!({"kind": "nightly", "time": "soon"}),
+    ] {
         let answer = stack.invoke("retention-cleanup", &event).await.expect("it can be invoked");
         assert!(answer.error.is_some(), "{event}: {}", answer.payload);
     }

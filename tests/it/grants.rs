@@ -84,7 +84,9 @@ fn used(stack: &Stack, calls: &[Call]) -> BTreeMap<Grant, Call> {
     let mut names = BTreeMap::from([("key".to_owned(), "Key".to_owned()), ("*".to_owned(), "*".to_owned())]);
     for (output, value) in &stack.file().outputs {
         match output.strip_suffix("Url") {
-            Some(queue) => names.insert(value.rsplit('/').next().unwrap_or_default().to_owned(), queue.to_owned()),
+            Some(queue) => {
+                names.insert(value.rsplit('/').next().unwrap_or_default().to_owned(), queue.to_owned())
+            }
             None => names.insert(value.clone(), output.clone()),
         };
     }
@@ -118,7 +120,9 @@ async fn each_function_is_granted_what_it_calls_and_nothing_else() {
     let ungranted: Vec<_> = all
         .iter()
         .filter(|(grant, _)| !granted.contains(*grant))
-        .map(|((function, action, resource), call)| format!("{function}: {action} on {resource} (status {})", call.status))
+        .map(|((function, action, resource), call)| {
+            format!("{function}: {action} on {resource} (status {})", call.status)
+        })
         .collect();
     assert!(ungranted.is_empty(), "called and not granted:\n{}", ungranted.join("\n"));
 
@@ -142,13 +146,18 @@ async fn each_function_is_granted_what_it_calls_and_nothing_else() {
 async fn everything_once() {
     let world = World::new().await;
     let key = [("idempotency-key", "grants")];
-    let again = world.send(reqwest::Method::POST, "operator", "/v1/schools", Some(&crate::world::new_school()), &key).await;
+    let again = world
+        .send(reqwest::Method::POST, "operator", "/v1/schools", Some(&crate::world::new_school()), &key)
+        .await;
     again.expect(201);
     world.get("office", "").await.expect(200);
 
     let address = format!("grace.{}@example.com", &world.school[4..]);
-    let sheet =
-        Sheet::families(20).with(19, EMAIL, &address).with(19, MOBILE, "").with(1, EMAIL, "nobody").with(2, MOBILE, "");
+    let sheet = Sheet::families(20)
+        .with(19, EMAIL, &address)
+        .with(19, MOBILE, "")
+        .with(1, EMAIL, "nobody")
+        .with(2, MOBILE, "");
     let upload = world.upload(&sheet.bytes()).await;
     assert_eq!(upload["status"], "done", "{upload}");
     let report = world.http.get(text(&upload["report_url"])).send().await.expect("S3 answers");
@@ -218,7 +227,10 @@ async fn parent(world: &World, address: &str) {
     let accepted = answer(world, "parent-verify", &claim, 202).await;
     let code = local::eventually("the code is sent", DEADLINE, async || {
         let sent = world.outbox_with(address).await;
-        Ok(sent.iter().find_map(|mail| mail.text.split(' ').next().map(str::to_owned)).filter(|code| code.len() == 8))
+        Ok(sent
+            .iter()
+            .find_map(|mail| mail.text.split(' ').next().map(str::to_owned))
+            .filter(|code| code.len() == 8))
     });
     let mut entered = sample("enter-code.json");
     entered["pathParameters"]["verification_id"] = accepted["verification_id"].clone();
@@ -256,12 +268,18 @@ async fn message(world: &World) -> String {
     let made = world.post("sender", "/messages", &urgent).await.expect(202);
     world.drain(text(&made["message_id"])).await;
     // Both tasks once more, as a queue may deliver them.
-    for (function, task, queue) in [("message-fanout", "fan_out", "fanout"), ("message-send", "send_chunk", "send")] {
+    for (function, task, queue) in
+        [("message-fanout", "fan_out", "fanout"), ("message-send", "send_chunk", "send")]
+    {
         let mut body = json!({"v": 1, "task": task, "school_id": world.school, "message_id": message_id});
         if task == "send_chunk" {
             body["chunk"] = 0.into();
         }
-        let again = world.stack.invoke(function, &sqs_event(queue, &[body.to_string()])).await.expect("it can be invoked");
+        let again = world
+            .stack
+            .invoke(function, &sqs_event(queue, &[body.to_string()]))
+            .await
+            .expect("it can be invoked");
         assert_eq!(failures(&again.payload), Vec::<String>::new(), "{function}");
     }
     message_id

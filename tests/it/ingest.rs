@@ -72,11 +72,17 @@ async fn the_sample_school_is_read_as_its_families_are() {
     // Every finding by row, column and code, and one for each column that was dropped.
     let header = String::from_utf8_lossy(&file).lines().next().unwrap_or_default().replace('\u{feff}', "");
     let header: Vec<_> = header.split(',').collect();
-    let column = |name: &str| letter(header.iter().position(|known| *known == name).expect("a column of the file"));
+    let column =
+        |name: &str| letter(header.iter().position(|known| *known == name).expect("a column of the file"));
     let mut wanted: Vec<[String; 4]> = Vec::new();
     for finding in expected["findings"].as_array().expect("findings") {
         let column = finding["column"].as_str().map(column).unwrap_or_default();
-        wanted.push([finding["row"].to_string(), column, text(&finding["severity"]).into(), text(&finding["code"]).into()]);
+        wanted.push([
+            finding["row"].to_string(),
+            column,
+            text(&finding["severity"]).into(),
+            text(&finding["code"]).into(),
+        ]);
     }
     for name in expected["dropped_column_names"].as_array().expect("names") {
         wanted.push(["1".into(), column(text(name)), "info".into(), "column_not_agreed".into()]);
@@ -134,8 +140,20 @@ async fn nothing_readable_is_stored(world: &World, header: &[&str], file: &[u8])
     let items = world.directory("").await;
     assert!(items.len() > 4_000, "{} items", items.len());
     let stored = json!(items).to_string().to_lowercase();
-    let personal = ["StudentForename", "StudentSurname", "DOB", "ContactForename", "ContactSurname", "PrimaryEmail", "MobileNumber", "Street"];
-    let columns: Vec<_> = personal.iter().map(|name| header.iter().position(|known| known == name).expect("a column")).collect();
+    let personal = [
+        "StudentForename",
+        "StudentSurname",
+        "DOB",
+        "ContactForename",
+        "ContactSurname",
+        "PrimaryEmail",
+        "MobileNumber",
+        "Street",
+    ];
+    let columns: Vec<_> = personal
+        .iter()
+        .map(|name| header.iter().position(|known| known == name).expect("a column"))
+        .collect();
     let sheet = String::from_utf8_lossy(file);
     let mut values = BTreeSet::new();
     // Rows whose cells hold no quotes are enough: there are two thousand.
@@ -173,12 +191,19 @@ async fn a_change_costs_one_write_each() {
     let world = World::new().await;
     let sheet = Sheet::families(130);
     let first = world.upload(&sheet.bytes()).await;
-    assert_eq!((text(&first["status"]), &first["findings_total"], &first["report_url"]), ("done", &json!(0), &Value::Null));
+    assert_eq!(
+        (text(&first["status"]), &first["findings_total"], &first["report_url"]),
+        ("done", &json!(0), &Value::Null)
+    );
     let before = people_and_links(&world).await;
     let since = world.now().await;
 
     // A pupil's year, a contact's e-mail address, two links' relationship: four items.
-    let changed = sheet.with(0, YEAR, "4").with(1, EMAIL, "other@example.com").with(2, RELATIONSHIP, "Aunt").with(3, RELATIONSHIP, "Carer");
+    let changed = sheet
+        .with(0, YEAR, "4")
+        .with(1, EMAIL, "other@example.com")
+        .with(2, RELATIONSHIP, "Aunt")
+        .with(3, RELATIONSHIP, "Carer");
     let second = world.upload(&changed.bytes()).await;
     assert_eq!(second["status"], "done", "{second}");
     assert_eq!(second["counts"]["pupil"], count(0, 1, 129, 0));
@@ -200,14 +225,25 @@ async fn a_change_costs_one_write_each() {
 #[tokio::test]
 async fn a_report_says_where_and_never_what() {
     let world = World::new().await;
-    let sheet = Sheet::families(3).with(0, MOBILE, "ring Granny 0770").with(1, EMAIL, "not-an-address").with(2, YEAR, "4");
+    let sheet = Sheet::families(3)
+        .with(0, MOBILE, "ring Granny 0770")
+        .with(1, EMAIL, "not-an-address")
+        .with(2, YEAR, "4");
     let upload = world.upload(&sheet.bytes()).await;
     assert_eq!(upload["status"], "done");
     let rows = report(&world, &upload).await;
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0], ["2", "M", "warning", "phone_letters"].map(str::to_owned));
     assert_eq!(rows[1], ["3", "L", "warning", "email_invalid"].map(str::to_owned));
-    let csv = world.http.get(text(&upload["report_url"])).send().await.expect("S3 answers").text().await.expect("text");
+    let csv = world
+        .http
+        .get(text(&upload["report_url"]))
+        .send()
+        .await
+        .expect("S3 answers")
+        .text()
+        .await
+        .expect("text");
     for cell in sheet.0.iter().flat_map(|row| &row.0).filter(|cell| cell.len() > 3) {
         assert!(!csv.contains(cell.as_str()), "the report repeats a cell: {cell}");
         assert!(!upload["findings"].to_string().contains(cell.as_str()), "the answer repeats a cell: {cell}");
@@ -305,7 +341,8 @@ async fn what_the_office_restricts_outlives_every_file() {
     };
     let (pupil, contact) = (id("pupil", "P0001").await, id("contact", "C0001").await);
     let path = format!("/people/{pupil}/contacts/{contact}");
-    let link = world.put("office", &path, &json!({"relationship": "mother", "restricted": true})).await.expect(200);
+    let link =
+        world.put("office", &path, &json!({"relationship": "mother", "restricted": true})).await.expect(200);
     assert_eq!((&link["restricted"], text(&link["parental_responsibility"])), (&json!(true), "yes"));
 
     // The file says otherwise, and then forgets her altogether.
@@ -315,7 +352,10 @@ async fn what_the_office_restricts_outlives_every_file() {
     let without = Sheet(vec![sheet.0[0].clone(), sheet.0[2].clone()]);
     let held = world.upload(&without.bytes()).await;
     assert_eq!(held["status"], "review");
-    world.post("office", &format!("/uploads/{}/approval", text(&held["upload_id"])), &json!({})).await.expect(202);
+    world
+        .post("office", &format!("/uploads/{}/approval", text(&held["upload_id"])), &json!({}))
+        .await
+        .expect(202);
     settled_after_review(&world, text(&held["upload_id"])).await;
     assert!(restricted(&world, &pupil, &contact).await);
 

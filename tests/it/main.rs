@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod crash;
+mod delivery;
 mod events;
 mod grants;
 mod ingest;

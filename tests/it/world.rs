@@ -61,7 +61,12 @@ impl Answer {
     pub fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.content_type, "application/problem+json", "{}", self.body);
-        assert_eq!((&self.body["code"], &self.body["status"]), (&json!(code), &json!(status)), "{}", self.body);
+        assert_eq!(
+            (&self.body["code"], &self.body["status"]),
+            (&json!(code), &json!(status)),
+            "{}",
+            self.body
+        );
         assert!(self.body["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{}", self.body);
         self.body
     }
@@ -69,7 +74,8 @@ impl Answer {
     /// Pointer and code of each field at fault, sorted: `/a wrong`.
     pub fn faults(&self) -> Vec<String> {
         let faults = self.body["errors"].as_array().into_iter().flatten();
-        let mut faults: Vec<_> = faults.map(|fault| format!("{} {}", text(&fault["pointer"]), text(&fault["code"]))).collect();
+        let mut faults: Vec<_> =
+            faults.map(|fault| format!("{} {}", text(&fault["pointer"]), text(&fault["code"]))).collect();
         faults.sort();
         faults
     }
@@ -161,7 +167,8 @@ impl World {
     pub async fn named(name: &str) -> Self {
         let stack = attach().await;
         let since = stack.mark().await.expect("the tap answers");
-        let operator = OPERATOR.get_or_init(async || stack.token(&["operator"], None).await.expect("a token")).await;
+        let operator =
+            OPERATOR.get_or_init(async || stack.token(&["operator"], None).await.expect("a token")).await;
         let http = reqwest::Client::new();
         let tokens = Mutex::new(HashMap::from([("operator".to_owned(), operator.clone())]));
         let (school, code, name) = (String::new(), String::new(), name.to_owned());
@@ -190,8 +197,19 @@ impl World {
 
     /// Any request. `who` is `nobody` (no token), `Bearer …` (that very header), or roles at this school. A path that
     /// does not begin with `/v1/` is below this school's. A body that is a string is sent as it is.
-    pub async fn send(&self, method: Method, who: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
-        let path = if path.starts_with("/v1/") { path.to_owned() } else { format!("/v1/schools/{}{path}", self.school) };
+    pub async fn send(
+        &self,
+        method: Method,
+        who: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let path = if path.starts_with("/v1/") {
+            path.to_owned()
+        } else {
+            format!("/v1/schools/{}{path}", self.school)
+        };
         let mut request = self.http.request(method, format!("{}{path}", self.stack.api_url()));
         if who.starts_with("Bearer ") {
             request = request.header("authorization", who);
@@ -207,12 +225,16 @@ impl World {
         }
         let response = request.send().await.expect("the API answers");
         let status = response.status().as_u16();
-        let content_type = response.headers().get("content-type").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let content_type = response
+            .headers()
+            .get("content-type")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let bytes = response.bytes().await.expect("the answer is whole");
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&bytes)))
+            serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&bytes)))
         };
         Answer { status, content_type: content_type.unwrap_or_default(), body }
     }

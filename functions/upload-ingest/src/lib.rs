@@ -13,7 +13,7 @@ use shared::{
     app::Cloud,
     batch::{self, Failure},
     config::ConfigError,
-    object::{Bucket, ObjectError, report_key, upload_key},
+    object::{Bucket, Object, ObjectError, report_key, upload_key},
     person::store::{Directory, ReadError},
     school::{Tenant, TenantError},
     seal::{self, Keyring},
@@ -153,8 +153,17 @@ async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload)
         // It has expired this very moment.
         return Ok(());
     }
-    match read(app, tenant, upload).await? {
-        Ok(read) => decide(app, lock, upload, read).await,
+    let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await?
+    else {
+        // Its own event will come, or it expires.
+        tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, "the file is not there");
+        return Ok(());
+    };
+    match read(tenant, upload, &object) {
+        Ok(read) => {
+            drop(object);
+            decide(app, lock, upload, read).await
+        }
         Err(refusal) => refuse(app, upload, refusal).await,
     }
 }
@@ -169,16 +178,12 @@ struct ReadFile {
     roll: roll::Roll,
 }
 
-async fn read(app: &App, tenant: &Tenant, upload: &Upload) -> Result<Result<ReadFile, Refusal>, IngestError> {
-    let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await?
-    else {
-        return Ok(Err(Refusal::EmptyFile));
-    };
+fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFile, Refusal> {
     if object.bytes.len() > MAX_BYTES {
-        return Ok(Err(Refusal::TooLarge));
+        return Err(Refusal::TooLarge);
     }
     if object.bytes.len() != upload.bytes {
-        return Ok(Err(Refusal::WrongSize));
+        return Err(Refusal::WrongSize);
     }
     let content_type = object.content_type.as_deref().unwrap_or_default();
     if !content_type
@@ -186,19 +191,18 @@ async fn read(app: &App, tenant: &Tenant, upload: &Upload) -> Result<Result<Read
         .next()
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(shared::object::UPLOAD_CONTENT_TYPE))
     {
-        return Ok(Err(Refusal::WrongContentType));
+        return Err(Refusal::WrongContentType);
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
-    Ok(decode::decode(&object.bytes).and_then(|decoded| {
-        let sheet = sheet::read(decoded.text, &tenant.school.agreement)?;
-        Ok(ReadFile {
-            format: sheet.format,
-            encoding: decoded.encoding,
-            dropped_columns: sheet.dropped_columns,
-            hash: seal::sha256(&object.bytes),
-            roll: roll::gather(&sheet, today),
-        })
-    }))
+    let decoded = decode::decode(&object.bytes)?;
+    let sheet = sheet::read(decoded.text, &tenant.school.agreement)?;
+    Ok(ReadFile {
+        format: sheet.format,
+        encoding: decoded.encoding,
+        dropped_columns: sheet.dropped_columns,
+        hash: seal::sha256(&object.bytes),
+        roll: roll::gather(&sheet, today),
+    })
 }
 
 /// Plans, and applies or holds. If the directory changes underneath, plans anew.

@@ -86,13 +86,20 @@ impl Binaries {
 
 /// Starts the stack unless it runs already, and deploys to it.
 pub async fn up(port: u16, tap_port: u16, binaries: Binaries) -> Result<StackFile> {
-    if running().await.is_none() {
+    let Some(running) = running().await else {
         require_free(port)?;
         require_free(tap_port)?;
         venv::stack()?;
         binaries.prepare()?;
         launch(port, tap_port).await?;
         return deploy(Binaries::Keep).await;
+    };
+    if (running.port, running.tap_port) != (port, tap_port) {
+        // Another stack than the one that was asked for is somebody's: it is not deployed over.
+        return Err(Error::Setup(format!(
+            "A stack is up on ports {} and {} already: use it, stop it with `cargo local down`, or set BOOKBAG_STATE for one of your own.",
+            running.port, running.tap_port
+        )));
     }
     deploy(binaries).await
 }

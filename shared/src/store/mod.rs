@@ -1,5 +1,6 @@
-//! Storage: the shape of every key, and the only file that speaks DynamoDB.
+//! Storage: the shape of every key, and the only place that speaks DynamoDB.
 
+mod expression;
 pub mod failure;
 pub mod key;
 pub mod table;

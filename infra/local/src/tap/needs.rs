@@ -38,8 +38,12 @@ fn dynamodb(action: &str, asked: &Value) -> Vec<(String, String)> {
             tables.map(|table| need(action, table)).collect()
         }
         "TransactWriteItems" => {
-            let entries =
-                asked["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
+            let entries = asked["TransactItems"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_object)
+                .flatten();
             entries
                 .map(|(kind, entry)| {
                     let action = match kind.as_str() {
@@ -62,7 +66,8 @@ fn dynamodb(action: &str, asked: &Value) -> Vec<(String, String)> {
 fn s3(subject: &Subject, request: &Request) -> Vec<(String, String)> {
     let bucket = request.path().trim_start_matches('/').split('/').next().unwrap_or_default();
     let has_version = || {
-        request.query().contains("versionId=") || String::from_utf8_lossy(&request.body).contains("<VersionId>")
+        request.query().contains("versionId=")
+            || String::from_utf8_lossy(&request.body).contains("<VersionId>")
     };
     let action = match subject.action.as_str() {
         "DeleteObjects" | "DeleteObject" if has_version() => "DeleteObjectVersion",
@@ -113,11 +118,16 @@ mod tests {
         ];
         check("dynamodb", "TransactWriteItems", "/", &transaction.to_string(), &needs);
         let batch = r#"{"RequestItems":{"t":{},"u":{}}}"#;
-        check("dynamodb", "BatchGetItem", "/", batch, &["dynamodb:BatchGetItem t", "dynamodb:BatchGetItem u"]);
+        check(
+            "dynamodb",
+            "BatchGetItem",
+            "/",
+            batch,
+            &["dynamodb:BatchGetItem t", "dynamodb:BatchGetItem u"],
+        );
         check("sqs", "SendMessageBatch", "/", r#"{"QueueUrl":"http://h/0/q"}"#, &["sqs:SendMessage q"]);
         check("s3", "ListObjectVersions", "/b?versions", "", &["s3:ListBucketVersions b"]);
-        let versions =
-            "<Delete><Object><Key>k</Key><VersionId>v</VersionId></Object></Delete>";
+        let versions = "<Delete><Object><Key>k</Key><VersionId>v</VersionId></Object></Delete>";
         check("s3", "DeleteObjects", "/b/?delete", versions, &["s3:DeleteObjectVersion b"]);
         check("kms", "Decrypt", "/", "{}", &["kms:Decrypt key"]);
         check("ses", "SendBulkEmail", "/v2/email/outbound-bulk-emails", "{}", &["ses:SendBulkEmail *"]);
