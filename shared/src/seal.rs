@@ -255,7 +255,7 @@ impl Record for WrappedKey {
     }
 }
 
-/// Data keys by domain, unwrapped on demand and kept for at most [`KEY_LIFETIME`].
+/// Data keys by domain, unwrapped on demand and kept for at most five minutes.
 #[derive(Debug)]
 pub struct Keyring {
     kms: Client,
