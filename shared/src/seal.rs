@@ -262,16 +262,22 @@ pub struct Keyring {
     kms_key: String,
     tables: Tables,
     cache: Mutex<HashMap<Domain, (Arc<DataKey>, Instant)>>,
+    /// Held while a key is fetched: the records of a cold batch wait for one look-up instead of making one each.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
     /// A keyring over the key table and one KMS key.
     pub fn new(kms: Client, kms_key: String, tables: Tables) -> Self {
-        Self { kms, kms_key, tables, cache: Mutex::default() }
+        Self { kms, kms_key, tables, cache: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The key of a domain.
     pub async fn key(&self, domain: Domain) -> Result<Arc<DataKey>, SealError> {
+        if let Some(key) = self.cached(domain) {
+            return Ok(key);
+        }
+        let _one_at_a_time = self.fetching.lock().await;
         if let Some(key) = self.cached(domain) {
             return Ok(key);
         }

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bad_input;
+mod carrier;
 mod crash;
 mod delivery;
 mod events;

@@ -10,6 +10,11 @@ use crate::{cloud::REGION, venv::hex};
 /// Account of everything local.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
+/// The `Source` of an SES event. `PutEvents` of MiniStack refuses any text that begins with `aws.`, as AWS does to all
+/// but its own services, and no other call of MiniStack takes an event; it looks at texts only, though, and its rules look
+/// into lists. So rules on `aws.ses` match as on AWS, and what they deliver is as on AWS but for `source`, a list of one.
+pub(crate) const SES_SOURCE: [&str; 1] = ["aws.ses"];
+
 /// What happened to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {

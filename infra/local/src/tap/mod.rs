@@ -44,7 +44,7 @@ use self::{
 };
 use crate::{
     aws::{Aws, authorization},
-    error::{Context, Result},
+    error::{Context, Error, Result},
     venv::hex,
 };
 
@@ -158,11 +158,16 @@ impl Shared {
         match sent.channel {
             Channel::Email => {
                 let entry = json!({
-                    "Source": "aws.ses",
+                    "Source": events::SES_SOURCE,
                     "DetailType": event.detail_type(),
                     "Detail": events::ses_detail(event, sent, with, now).to_string(),
                 });
-                self.aws.json("events", "AWSEvents.PutEvents", &json!({"Entries": [entry]})).await?;
+                let put = json!({"Entries": [entry]});
+                let answer = self.aws.json("events", "AWSEvents.PutEvents", &put).await?;
+                // A refused entry comes with status 200.
+                if answer["FailedEntryCount"] != 0 {
+                    return Err(Error::Failed(format!("the event was not put: {answer}")));
+                }
             }
             // SNS writes one record per message: delivered or not.
             Channel::Sms if !matches!(event, Event::Delivery | Event::Bounce) => {}
