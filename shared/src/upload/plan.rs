@@ -67,6 +67,9 @@ pub enum HeldBecause {
     ManyMissing,
     /// Too many would change.
     ManyChanged,
+    /// A contact who is kept away from a pupil is not in the file, and somebody new is: it may be the same person under another
+    /// id, who would be written to.
+    RestrictedContactReplaced,
 }
 
 /// The newest value for one person or link.
@@ -120,7 +123,7 @@ pub fn plan(
     planner.leave_out(&roll.links, &pupils);
     let contacts = planner.people(Role::Contact, &roll.contacts);
     planner.links(&roll.links, &pupils, &contacts);
-    plan.held = hold(&plan.counts);
+    plan.held = plan.held.or(hold(&plan.counts));
     plan.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     let written: BTreeSet<_> = plan.changes.iter().map(subject).collect();
     let pending = |live: u64| live > generation;
@@ -362,6 +365,7 @@ impl Planner<'_> {
     ) {
         let mut count = Count::default();
         let mut named = BTreeSet::new();
+        let mut joined_by_somebody_new = BTreeSet::new();
         for ((pupil, contact), entry) in entries {
             let (Some(pupil), Some(contact)) = (pupils.get(pupil), contacts.get(contact)) else { continue };
             let ends = (*pupil, *contact);
@@ -370,6 +374,9 @@ impl Planner<'_> {
                 self.directory.links.get(&ends).and_then(|stored: &Stored<Link>| stored.value.as_ref())
             else {
                 count.created += 1;
+                if self.directory.person(ends.1).is_none() {
+                    joined_by_somebody_new.insert(ends.0);
+                }
                 self.plan.changes.push(Change::Link(ends, entry.value.clone()));
                 continue;
             };
@@ -397,6 +404,10 @@ impl Planner<'_> {
             }
         }
         self.plan.counts.link = count;
+        let replaced = self.directory.visible_links().any(|(pupil, contact, link)| {
+            link.restricted && !named.contains(&(pupil, contact)) && joined_by_somebody_new.contains(&pupil)
+        });
+        self.plan.held = replaced.then_some(HeldBecause::RestrictedContactReplaced);
     }
 }
 

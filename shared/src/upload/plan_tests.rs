@@ -269,6 +269,19 @@ fn two_people_under_one_id_in_one_file_are_not_made_one() {
 }
 
 #[test]
+fn somebody_new_in_a_restricted_contacts_place_waits_for_the_office() {
+    let before = after("Ann,Smith,001,3,04/03/2018,Father,Jon,Smith,002,tom@example.com,,2,Y,Y\n");
+    let mother = "Ann,Smith,001,3,04/03/2018,Mother,Mary,Smith,003,,,1,Y,\n";
+    let father = "Ann,Smith,001,3,04/03/2018,Father,Jon,Smith,002,,,2,Y,\n";
+    let renumbered = "Ann,Smith,001,3,04/03/2018,Father,John,Smith,004,,,2,Y,\n";
+    let held = |rows: &str| full(&read(rows), &before).held;
+    assert_eq!(held(renumbered), Some(HeldBecause::RestrictedContactReplaced));
+    // Somebody new beside him, or nobody new without him, is nothing to wait for.
+    assert_eq!(held(&format!("{father}{mother}")), None);
+    assert_eq!(held("Ann,Smith,001,3,04/03/2018,,,,,,,,,\n"), None);
+}
+
+#[test]
 fn somebody_who_fits_twice_is_left_to_the_office() {
     let mut before = after("Ann,Smith,,3,04/03/2018,,,,,,,,,\n");
     let (_, ann) = person(&before, "Ann");
