@@ -32,8 +32,8 @@ pub struct Cloud {
 impl Cloud {
     /// Reads region, endpoint and credentials from the environment, where Lambda puts them.
     ///
-    /// The SDK's default chain would also prepare an STS client, whose TLS set-up reads every root certificate of the machine:
-    /// three quarters of all instructions before the first event.
+    /// The SDK's default chain would also prepare an STS client that nobody uses: 1.3 of 24 million instructions before the first
+    /// event.
     pub async fn connect() -> Self {
         let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .region(EnvironmentVariableRegionProvider::new())
