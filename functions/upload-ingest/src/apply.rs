@@ -12,7 +12,7 @@ use shared::{
     },
     time,
     upload::{
-        plan::{Change, Plan},
+        plan::{self, Change, Plan},
         store::{Outcome, Upload, UploadStatus},
     },
 };
@@ -90,44 +90,66 @@ pub async fn apply(
 ) -> Result<bool, IngestError> {
     let generation = tenant.school.generation + 1;
     let stamp = Stamp { generation, upload_id: Some(upload.upload_id), now: time::now() };
-    let mut writes = Vec::new();
-    for change in &plan.changes {
-        match change {
-            Change::Person(id, person) => {
-                let before = directory.people.get(id).map(|stored| &stored.versions);
-                if store::is_written(tenant, store::Subject::Person(*id), before, person, stamp) {
-                    continue;
-                }
-                writes.push(store::write_person(tenant, *id, before, Some(person), stamp)?);
-            }
-            Change::Link(ends, link) => {
-                let before = directory.links.get(ends).map(|stored| &stored.versions);
-                if store::is_written(tenant, store::Subject::Link(ends.0, ends.1), before, link, stamp) {
-                    continue;
-                }
-                writes.push(store::write_link(tenant, *ends, before, Some(link), stamp)?);
-            }
+    // Sealed as they are sent: a large school's writes all at once would be as much again as its directory.
+    for changes in plan.changes.chunks(TRANSACTION_ITEMS - 1) {
+        let mut writes = Vec::new();
+        for change in changes {
+            writes.extend(write(tenant, directory, change, stamp)?);
+        }
+        if !commit(app, lock, tenant, writes).await? {
+            return Ok(false);
         }
     }
-    for subject in &plan.withdrawals {
-        let before = directory.versions(*subject);
-        if let Some(before) = before {
-            writes.push(store::withdraw(tenant, *subject, before)?);
+    for subjects in plan.withdrawals.chunks(TRANSACTION_ITEMS - 1) {
+        let mut writes = Vec::new();
+        for subject in subjects {
+            if let Some(before) = directory.versions(*subject) {
+                writes.push(store::withdraw(tenant, *subject, before)?);
+            }
         }
-    }
-    // One place of each transaction is the check that the school is still held for this upload.
-    let check = || Write::check(TableName::Directory, key::school(tenant.id()), lock.held());
-    let mut rest = writes.into_iter().peekable();
-    while rest.peek().is_some() {
-        let mut some: Vec<_> = rest.by_ref().take(TRANSACTION_ITEMS - 1).collect();
-        some.push(check());
-        match app.tables.transact(some).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict) => return Ok(false),
-            Err(error) => return Err(error.into()),
+        if !commit(app, lock, tenant, writes).await? {
+            return Ok(false);
         }
     }
     show(app, lock, tenant, upload, outcome, generation, is_quiet(plan)).await
+}
+
+/// Writes a part of the plan, if the school is still held for this upload; false if it is not, or somebody was faster.
+async fn commit(
+    app: &App,
+    lock: &Lock,
+    tenant: &Tenant,
+    mut writes: Vec<Write>,
+) -> Result<bool, IngestError> {
+    if writes.is_empty() {
+        return Ok(true);
+    }
+    writes.push(Write::check(TableName::Directory, key::school(tenant.id()), lock.held()));
+    match app.tables.transact(writes).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The write of one change; none where an earlier run of this upload has written it already.
+fn write(
+    tenant: &Tenant,
+    directory: &Directory,
+    change: &Change,
+    stamp: Stamp,
+) -> Result<Option<Write>, StoreError> {
+    let subject = plan::subject(change);
+    let before = directory.versions(subject);
+    match change {
+        Change::Person(id, person) if !store::is_written(tenant, subject, before, person, stamp) => {
+            store::write_person(tenant, *id, before, Some(person), stamp).map(Some)
+        }
+        Change::Link(ends, link) if !store::is_written(tenant, subject, before, link, stamp) => {
+            store::write_link(tenant, *ends, before, Some(link), stamp).map(Some)
+        }
+        Change::Person(..) | Change::Link(..) => Ok(None),
+    }
 }
 
 /// The one write that shows everything: the school's generation, its lock and the upload's status, together.
