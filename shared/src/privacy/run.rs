@@ -50,19 +50,19 @@ pub fn is_overdue(created_at: Timestamp, last: Option<&RetentionRun>, now: Times
 }
 
 /// Whether what a person or link was before its last visible change has been kept long enough.
-pub fn former_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
+fn former_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
     versions.former.is_some()
         && versions.live.generation <= generation
         && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
 }
 
 /// Whether somebody (or a link) that the sources no longer name has been kept long enough.
-pub fn absent_is_due(missing_since: Option<Timestamp>, class: DataClass, now: Timestamp) -> bool {
+fn absent_is_due(missing_since: Option<Timestamp>, class: DataClass, now: Timestamp) -> bool {
     missing_since.is_some_and(|since| now.duration_since(since) >= class.period())
 }
 
 /// Whether an item that holds nothing visible (created by an import that never finished, or removed by hand) can go.
-pub fn shell_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
+fn shell_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
     let empty = versions.visible(generation).is_none_or(|version| version.details.is_none());
     empty && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
 }
