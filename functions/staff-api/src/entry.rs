@@ -12,7 +12,7 @@ use shared::{
         phone::{PhoneKind, PhoneNumber},
     },
     privacy::agreement::{Agreement, Field},
-    upload::{cell, finding::Code, roll::SOURCE},
+    upload::{cell, finding::Code, intake::SHEET},
 };
 
 /// The largest page, and the usual one.
@@ -77,7 +77,7 @@ impl NewPerson {
             emails: email.into_iter().collect(),
             phones: mobile.into_iter().chain(landline).collect(),
             // The id that the school's files use, so that their rows are known to speak of this person.
-            source_ids: source_id.into_iter().map(|id| SourceId { source: SOURCE.to_owned(), id }).collect(),
+            source_ids: source_id.into_iter().map(|id| SourceId { source: SHEET.to_owned(), id }).collect(),
             manual: true,
             ..Person::named(self.role, PersonName::new(given.unwrap_or_default(), family.unwrap_or_default()))
         })

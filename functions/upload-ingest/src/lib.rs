@@ -25,6 +25,7 @@ use shared::{
     upload::{
         MAX_BYTES, Refusal, decode,
         finding::{self, Finding},
+        intake::Intake,
         plan::{self, HeldBecause, Plan},
         roll, sheet,
         store::{FINDINGS_KEPT, Mode, Outcome, Upload, UploadStatus},
@@ -172,7 +173,6 @@ async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload)
 struct ReadFile {
     format: &'static str,
     encoding: &'static str,
-    dropped_columns: usize,
     /// SHA-256, in hexadecimal: an approval is for this very file.
     hash: String,
     roll: roll::Roll,
@@ -195,13 +195,13 @@ fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFile, R
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
     let decoded = decode::decode(&object.bytes)?;
-    let sheet = sheet::read(decoded.text, &tenant.school.agreement)?;
+    let mut intake = Intake::new(&tenant.school.agreement, today);
+    sheet::read(decoded.text, &mut intake)?;
     Ok(ReadFile {
-        format: sheet.format,
+        format: "csv",
         encoding: decoded.encoding,
-        dropped_columns: sheet.dropped_columns,
         hash: seal::sha256(&object.bytes),
-        roll: roll::gather(&sheet, today),
+        roll: intake.finish()?,
     })
 }
 
@@ -234,7 +234,7 @@ async fn decide(app: &App, lock: &apply::Lock, upload: &Upload, read: ReadFile) 
             encoding: Some(read.encoding.to_owned()),
             rows: read.roll.rows,
             counts: plan.counts,
-            dropped_columns: read.dropped_columns,
+            dropped_columns: read.roll.dropped_columns,
             findings: plan.findings.iter().take(FINDINGS_KEPT).cloned().collect(),
             findings_total: plan.findings.len(),
             held_because: held,

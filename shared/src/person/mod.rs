@@ -8,7 +8,7 @@ pub mod name;
 pub mod phone;
 pub mod store;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use self::{
     name::PersonName,
     phone::{PhoneKind, PhoneNumber},
 };
+use crate::privacy::agreement::Field;
 
 /// What somebody is to a school. One person in two roles is two records: their rights differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,7 +69,7 @@ impl fmt::Debug for DateOfBirth {
 }
 
 /// An id that another system gives to a person. It is an index to ours, never a key: it changes with the MIS.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId {
     /// The kind of system (`csv` for files).
     pub source: String,
@@ -86,6 +87,12 @@ pub struct Person {
     pub title: Option<String>,
     /// The name.
     pub name: PersonName,
+    /// The name they go by, where it is not the legal one: a part that is empty is as in `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_name: Option<PersonName>,
+    /// An earlier family name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_family_name: Option<String>,
     /// Pupils only. Never guessed, never fuzzy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_of_birth: Option<DateOfBirth>,
@@ -95,6 +102,18 @@ pub struct Person {
     /// Pupils only: the registration group or class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Other groups they belong to, as the school names them, in the order of the alphabet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Pupils only: the first day on roll, where the school states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_on: Option<Date>,
+    /// Pupils only: the last day on roll, where the school states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves_on: Option<Date>,
+    /// Has died: nothing is sent about or to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deceased: bool,
     /// Usable e-mail addresses, the preferred one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emails: Vec<EmailAddress>,
@@ -110,9 +129,12 @@ pub struct Person {
     /// Since when the sources no longer name this person. Absence is never deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
-    /// Typed in by the office: an upload neither changes it nor calls it missing.
+    /// Typed in by the office: an upload does not call them missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
+    /// What the office set by hand: it outlives every upload until the source says the same.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_hand: BTreeSet<Field>,
 }
 
 impl Person {
@@ -122,16 +144,40 @@ impl Person {
             role,
             title: None,
             name,
+            preferred_name: None,
+            former_family_name: None,
             date_of_birth: None,
             year_group: None,
             class: None,
+            groups: Vec::new(),
+            starts_on: None,
+            leaves_on: None,
+            deceased: false,
             emails: Vec::new(),
             phones: Vec::new(),
             unusable_contact_point: false,
             source_ids: Vec::new(),
             missing_since: None,
             manual: false,
+            by_hand: BTreeSet::new(),
         }
+    }
+
+    /// The name they go by. Personal data.
+    pub fn called(&self) -> PersonName {
+        let Some(preferred) = &self.preferred_name else { return self.name.clone() };
+        let or = |part: &str, legal: &str| if part.is_empty() { legal.to_owned() } else { part.to_owned() };
+        PersonName::new(
+            &or(preferred.given(), self.name.given()),
+            &or(preferred.family(), self.name.family()),
+        )
+    }
+
+    /// Whether a pupil is on roll on a day: joined, not left, and alive. The day of leaving counts to its end.
+    pub fn is_on_roll(&self, day: Date) -> bool {
+        !self.deceased
+            && self.starts_on.is_none_or(|first| first <= day)
+            && self.leaves_on.is_none_or(|last| day <= last)
     }
 
     /// The first UK mobile, which is where a text goes.

@@ -18,6 +18,12 @@ pub enum Field {
     GivenName,
     /// Family name.
     FamilyName,
+    /// The given name somebody goes by, where it is not the legal one.
+    PreferredGivenName,
+    /// The family name somebody goes by, where it is not the legal one.
+    PreferredFamilyName,
+    /// An earlier family name: a parent may still know the child by it.
+    FormerFamilyName,
     /// Date of birth.
     DateOfBirth,
     /// Gender or sex. Never needed to send a message: known so that it can be dropped by name.
@@ -26,6 +32,12 @@ pub enum Field {
     YearGroup,
     /// Registration group or class.
     Class,
+    /// Other groups: teaching groups, clubs.
+    Groups,
+    /// The day a pupil joins.
+    StartDate,
+    /// The day a pupil leaves: the last day on roll.
+    LeavingDate,
     /// Unique pupil number.
     Upn,
     /// The id in the school's own system.
@@ -44,8 +56,14 @@ pub enum Field {
     Priority,
     /// Parental responsibility.
     ParentalResponsibility,
+    /// To be called in an emergency.
+    EmergencyContact,
     /// Court order or other restriction.
     Restricted,
+    /// The address must not reach a contact.
+    AddressConfidential,
+    /// Has died.
+    Deceased,
 }
 
 /// The agreement in force. `fields` names, per role, what may be stored; a role that is absent may not be stored at all.
@@ -61,9 +79,11 @@ pub struct Agreement {
 impl Agreement {
     /// Whether `field` of people in `role` may be stored.
     ///
-    /// A restriction is always taken in: leaving it out would show a child to somebody whom a court keeps away.
+    /// What protects a family is always taken in: leaving a restriction out would show a child to somebody whom a court keeps
+    /// away, leaving a death out would write to the bereaved.
     pub fn allows(&self, role: Role, field: Field) -> bool {
-        field == Field::Restricted && self.fields.contains_key(&role)
+        matches!(field, Field::Restricted | Field::AddressConfidential | Field::Deceased)
+            && self.fields.contains_key(&role)
             || self.fields.get(&role).is_some_and(|fields| fields.contains(&field))
     }
 }

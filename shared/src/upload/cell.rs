@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use super::finding::Code;
 use crate::person::{
     DateOfBirth,
+    email::EmailAddress,
     guardianship::Responsibility,
     name::{MAX_NAME_CHARS, tidy},
     phone::{Parsed, PhoneError, PhoneNumber},
@@ -57,19 +58,7 @@ pub fn date_of_birth(raw: &str, today: Date) -> Result<Option<DateOfBirth>, Code
     if is_blank(raw) {
         return Ok(None);
     }
-    let text = raw.trim();
-    let day = text.split([' ', 'T']).next().unwrap_or(text);
-    let parts: Vec<_> = day.split(['/', '-', '.']).collect();
-    let [first, month, last] = parts[..] else { return Err(Code::DateInvalid) };
-    let (year, day) = if first.len() == 4 { (first, last) } else { (last, first) };
-    let number =
-        |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<i16>().ok() } else { None };
-    let narrow = |text: &str| number(text).and_then(|number| i8::try_from(number).ok());
-    let (Some(year), Some(month), Some(day), 4) = (number(year), narrow(month), narrow(day), year.len())
-    else {
-        return Err(Code::DateInvalid);
-    };
-    let date = Date::new(year, month, day).map_err(|_| Code::DateInvalid)?;
+    let date = read_day(raw)?;
     if date > today || today.year() - date.year() > MAX_AGE + 1 {
         return Err(Code::DateOutOfRange);
     }
@@ -87,6 +76,90 @@ pub fn phone(raw: &str) -> Result<Option<Parsed>, Code> {
         PhoneError::Placeholder => Code::PhonePlaceholder,
         PhoneError::Invalid => Code::PhoneInvalid,
     })
+}
+
+fn read_day(raw: &str) -> Result<Date, Code> {
+    let text = raw.trim();
+    let day = text.split([' ', 'T']).next().unwrap_or(text);
+    let parts: Vec<_> = day.split(['/', '-', '.']).collect();
+    let [first, month, last] = parts[..] else { return Err(Code::DateInvalid) };
+    let (year, day) = if first.len() == 4 { (first, last) } else { (last, first) };
+    let number =
+        |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<i16>().ok() } else { None };
+    let narrow = |text: &str| number(text).and_then(|number| i8::try_from(number).ok());
+    let (Some(year), Some(month), Some(day), 4) = (number(year), narrow(month), narrow(day), year.len())
+    else {
+        return Err(Code::DateInvalid);
+    };
+    Date::new(year, month, day).map_err(|_| Code::DateInvalid)
+}
+
+/// A day other than a birthday: joining, leaving. It may lie ahead.
+pub fn day(raw: &str) -> Result<Option<Date>, Code> {
+    if is_blank(raw) {
+        return Ok(None);
+    }
+    read_day(raw).map(Some)
+}
+
+/// A unique pupil number: a check letter and twelve digits, or eleven and a letter where it is temporary.
+///
+/// The letter stands for the sum of each character's value times its position (2 to 13), modulo 23, in an alphabet without I, O
+/// and S (the DfE's UPN guide).
+pub fn upn(raw: &str) -> Result<Option<String>, Code> {
+    const LETTERS: &[u8; 23] = b"ABCDEFGHJKLMNPQRTUVWXYZ";
+    if is_blank(raw) {
+        return Ok(None);
+    }
+    let text: String = raw.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase();
+    let bytes = text.as_bytes();
+    let value = |position: usize, byte: u8| match byte {
+        b'0'..=b'9' => Some(usize::from(byte - b'0')),
+        _ if position == 13 => LETTERS.iter().position(|letter| *letter == byte),
+        _ => None,
+    };
+    let sum = bytes.iter().enumerate().skip(1).try_fold(0, |sum, (index, byte)| {
+        Some(sum + value(index + 1, *byte)? * (index + 1))
+    });
+    match sum {
+        Some(sum) if bytes.len() == 13 && LETTERS[sum % 23] == bytes[0] => Ok(Some(text)),
+        _ => Err(Code::UpnInvalid),
+    }
+}
+
+/// An e-mail address and whether its host looks mistyped, or why it is none.
+pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
+    const FILLERS: [&str; 6] = ["none@", "noemail@", "no-email@", "nomail@", "na@", "email@email."];
+    const MISTYPED: [&str; 8] = [
+        "gmial.com", "gmai.com", "gamil.com", "hotmial.com", "hotmail.co", "hotmai.com", "yaho.com", "outlok.com",
+    ];
+    if is_blank(raw) {
+        return Ok(None);
+    }
+    let email: EmailAddress = raw.parse().map_err(|_| Code::EmailInvalid)?;
+    if FILLERS.iter().any(|filler| email.expose().starts_with(filler)) {
+        return Err(Code::EmailPlaceholder);
+    }
+    let mistyped = email.expose().rsplit_once('@').is_some_and(|(_, host)| MISTYPED.contains(&host));
+    Ok(Some((email, mistyped)))
+}
+
+/// Whether a date of birth does not fit a year group: Year n of England and Wales holds who turns n + 5 between September and
+/// August, so who was born n + 5 or n + 6 calendar years before the school year's autumn. One year out is common (a child taught
+/// with another year), two are a slip.
+pub fn is_year_unlikely(born: Option<DateOfBirth>, year_group: Option<&str>, today: Date) -> bool {
+    let (Some(born), Some(year)) = (born, year_group) else { return false };
+    let year = match year {
+        "R" => 0,
+        "N" => -1,
+        number => match number.parse::<i16>() {
+            Ok(number) if (1..=13).contains(&number) => number,
+            _ => return false,
+        },
+    };
+    let school_year = |date: Date| if date.month() >= 9 { date.year() } else { date.year() - 1 };
+    let expected = school_year(today) - school_year(born.expose()) - 5;
+    (expected - year).abs() > 1
 }
 
 /// Yes, no, or nothing that can be relied on.

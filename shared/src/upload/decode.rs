@@ -26,9 +26,9 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
         return Err(Refusal::EmptyFile);
     }
     if SIGNATURES.iter().any(|signature| body.starts_with(signature)) || body.contains(&0) {
-        return Err(Refusal::NotCsv);
+        return Err(Refusal::NotATable);
     }
-    let text = std::str::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
+    let text = std::str::from_utf8(body).map_err(|_| Refusal::UnknownEncoding)?;
     Ok(Decoded { text, encoding })
 }
 
@@ -42,10 +42,10 @@ mod tests {
             (&b""[..], Err(Refusal::EmptyFile)),
             (b" \r\n", Err(Refusal::EmptyFile)),
             (b"\xef\xbb\xbf", Err(Refusal::EmptyFile)),
-            (b"\x89PNG\r\n\x1a\n", Err(Refusal::NotCsv)),
-            (b"PK\x03\x04xl", Err(Refusal::NotCsv)),
-            (b"a,b\0", Err(Refusal::NotCsv)),
-            (b"Zo\xeb,x", Err(Refusal::NotUtf8)),
+            (b"\x89PNG\r\n\x1a\n", Err(Refusal::NotATable)),
+            (b"PK\x03\x04xl", Err(Refusal::NotATable)),
+            (b"a,b\0", Err(Refusal::NotATable)),
+            (b"Zo\xeb,x", Err(Refusal::UnknownEncoding)),
             (b"\xef\xbb\xbfa,b", Ok("utf-8-bom")),
             ("Zoë,x".as_bytes(), Ok("utf-8")),
         ] {

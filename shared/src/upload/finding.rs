@@ -56,11 +56,61 @@ pub enum Code {
     ColumnNotAgreed,
     /// The name of a column occurs twice: the first is used.
     ColumnTwice,
+    /// A unique pupil number whose check letter is wrong.
+    UpnInvalid,
+    /// No date of the column says whether the day or the month comes first.
+    DateOrderAssumed,
+    /// The column writes some dates day first and some month first.
+    DateOrderMixed,
+    /// A filler instead of a date of birth.
+    DatePlaceholder,
+    /// The date of birth does not fit the year group.
+    YearUnlikely,
+    /// A filler instead of an e-mail address.
+    EmailPlaceholder,
+    /// An e-mail address whose host is probably mistyped.
+    EmailMistyped,
+    /// A cell with several numbers or a note.
+    SeveralNumbers,
+    /// One e-mail address or number on many contacts: the office's own, perhaps.
+    SharedContactPoint,
+    /// A yes or no that is neither.
+    WordUnclear,
+    /// A title, a note or a total.
+    RowSkipped,
+    /// An empty row in the middle of the data.
+    RowEmpty,
+    /// Somebody in a role that the agreement does not list.
+    RoleNotAgreed,
+    /// A role that is none of ours.
+    RoleUnknown,
+    /// A tie to somebody who is not in the file, or who is neither pupil nor parent.
+    LinkUnknown,
+    /// A record without what its format requires.
+    RecordInvalid,
+    /// A file of the bundle that is not read.
+    FileUnexpected,
+    /// A file of the bundle that is not as its format says.
+    FileBroken,
+    /// A bundle that says it is whole and marks changes, or the other way round.
+    ModeBroken,
+    /// More contacts than a pupil usually has.
+    ManyContacts,
+    /// A pupil without anybody who can be reached.
+    NoContact,
+    /// Probably somebody whom the school has already under another id.
+    SamePersonProposed,
+    /// Two records that are probably one person.
+    MergeProposed,
+    /// Letters that were ruined by an earlier export.
+    TextGarbled,
+    /// Another date of birth for a pupil whose parents are linked.
+    DateChanged,
 }
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 44] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -80,6 +130,31 @@ impl Code {
         Self::ColumnUnknown,
         Self::ColumnNotAgreed,
         Self::ColumnTwice,
+        Self::UpnInvalid,
+        Self::DateOrderAssumed,
+        Self::DateOrderMixed,
+        Self::DatePlaceholder,
+        Self::YearUnlikely,
+        Self::EmailPlaceholder,
+        Self::EmailMistyped,
+        Self::SeveralNumbers,
+        Self::SharedContactPoint,
+        Self::WordUnclear,
+        Self::RowSkipped,
+        Self::RowEmpty,
+        Self::RoleNotAgreed,
+        Self::RoleUnknown,
+        Self::LinkUnknown,
+        Self::RecordInvalid,
+        Self::FileUnexpected,
+        Self::FileBroken,
+        Self::ModeBroken,
+        Self::ManyContacts,
+        Self::NoContact,
+        Self::SamePersonProposed,
+        Self::MergeProposed,
+        Self::TextGarbled,
+        Self::DateChanged,
     ];
 
     /// The word used in reports.
@@ -104,6 +179,31 @@ impl Code {
             Self::ColumnUnknown => "column_unknown",
             Self::ColumnNotAgreed => "column_not_agreed",
             Self::ColumnTwice => "column_twice",
+            Self::UpnInvalid => "upn_invalid",
+            Self::DateOrderAssumed => "date_order_assumed",
+            Self::DateOrderMixed => "date_order_mixed",
+            Self::DatePlaceholder => "date_placeholder",
+            Self::YearUnlikely => "year_unlikely",
+            Self::EmailPlaceholder => "email_placeholder",
+            Self::EmailMistyped => "email_mistyped",
+            Self::SeveralNumbers => "several_numbers",
+            Self::SharedContactPoint => "shared_contact_point",
+            Self::WordUnclear => "word_unclear",
+            Self::RowSkipped => "row_skipped",
+            Self::RowEmpty => "row_empty",
+            Self::RoleNotAgreed => "role_not_agreed",
+            Self::RoleUnknown => "role_unknown",
+            Self::LinkUnknown => "link_unknown",
+            Self::RecordInvalid => "record_invalid",
+            Self::FileUnexpected => "file_unexpected",
+            Self::FileBroken => "file_broken",
+            Self::ModeBroken => "mode_broken",
+            Self::ManyContacts => "many_contacts",
+            Self::NoContact => "no_contact",
+            Self::SamePersonProposed => "same_person_proposed",
+            Self::MergeProposed => "merge_proposed",
+            Self::TextGarbled => "text_garbled",
+            Self::DateChanged => "date_changed",
         }
     }
 
@@ -111,7 +211,7 @@ impl Code {
     pub const fn severity(self) -> Severity {
         match self {
             Self::NameMissing | Self::IdReused | Self::Ambiguous => Severity::Error,
-            Self::PhoneLandline | Self::PhoneRepaired | Self::ColumnUnknown | Self::ColumnNotAgreed => {
+            Self::PhoneLandline | Self::PhoneRepaired | Self::ColumnUnknown | Self::ColumnNotAgreed | Self::DateOrderAssumed | Self::YearUnlikely | Self::EmailMistyped | Self::SeveralNumbers | Self::SharedContactPoint | Self::WordUnclear | Self::RowSkipped | Self::RowEmpty | Self::RoleNotAgreed | Self::RoleUnknown | Self::FileUnexpected | Self::ManyContacts | Self::NoContact | Self::MergeProposed => {
                 Severity::Info
             }
             Self::DateInvalid
@@ -125,7 +225,18 @@ impl Code {
             | Self::RowRagged
             | Self::ConflictingValues
             | Self::NameTooLong
-            | Self::ColumnTwice => Severity::Warning,
+            | Self::ColumnTwice
+            | Self::UpnInvalid
+            | Self::DateOrderMixed
+            | Self::DatePlaceholder
+            | Self::EmailPlaceholder
+            | Self::LinkUnknown
+            | Self::RecordInvalid
+            | Self::FileBroken
+            | Self::ModeBroken
+            | Self::SamePersonProposed
+            | Self::TextGarbled
+            | Self::DateChanged => Severity::Warning,
         }
     }
 
@@ -173,6 +284,31 @@ impl Code {
                 "The data sharing agreement does not list this column; it was not stored."
             }
             Self::ColumnTwice => "A column of this name came before; only the first was used.",
+            Self::UpnInvalid => "The unique pupil number is mistyped (its check letter does not fit); correct it. The pupil was kept without it.",
+            Self::DateOrderAssumed => "No date in this column shows whether the day or the month comes first; they were read day first. Check one.",
+            Self::DateOrderMixed => "Some dates of this column are written day first and some month first, so none can be trusted. Export dates as 27/01/2015.",
+            Self::DatePlaceholder => "This is a filler, not a date of birth; leave the cell empty.",
+            Self::YearUnlikely => "The date of birth does not fit the year group; look for a swapped day and month or a wrong year.",
+            Self::EmailPlaceholder => "This is a filler, not an e-mail address; leave the cell empty.",
+            Self::EmailMistyped => "The part behind the @ looks mistyped; the address was kept as it is. Ask the contact.",
+            Self::SeveralNumbers => "The cell holds several numbers or a note; the first mobile was used. Put each number in a column of its own.",
+            Self::SharedContactPoint => "Many contacts have this e-mail address or number, so it proves nobody; it looks like a filler or the school's own.",
+            Self::WordUnclear => "This is neither yes nor no; it was read in the way that protects the child.",
+            Self::RowSkipped => "This row is a title, a note or a total, and was passed over.",
+            Self::RowEmpty => "The row is empty; check that nothing is missing there.",
+            Self::RoleNotAgreed => "The data sharing agreement does not list people in this role; they were not stored.",
+            Self::RoleUnknown => "This role is none that is written to; the person was not stored.",
+            Self::LinkUnknown => "This ties somebody to a person who is not in the file or is no parent; the tie was not used.",
+            Self::RecordInvalid => "The record lacks what its format requires and was not used.",
+            Self::FileUnexpected => "This file is not read.",
+            Self::FileBroken => "This file is not as its format says; it was used as far as it goes.",
+            Self::ModeBroken => "The bundle says it is complete and yet marks changes (or the other way round); nobody was called missing because of it.",
+            Self::ManyContacts => "The pupil has more contacts than is usual; check that they are all theirs.",
+            Self::NoContact => "Nobody can be reached for this pupil; add a contact with an e-mail address or mobile number.",
+            Self::SamePersonProposed => "This is probably somebody the school has already under another id. Approving the upload joins the two; refuse the proposal if they are two people.",
+            Self::MergeProposed => "Two records are probably one person; join them if they are.",
+            Self::TextGarbled => "Letters of this cell were ruined by an earlier export (such as Ã« for ë); correct it at the source. The cell was not used.",
+            Self::DateChanged => "The date of birth of a pupil with linked parents changes; the old one stays until the office sets it by hand.",
         }
     }
 }
@@ -202,6 +338,11 @@ impl Finding {
             severity: code.severity(),
             detail: code.remedy().to_owned(),
         }
+    }
+
+    /// About a column by the name that the office finds it under, or about a row where `label` is empty.
+    pub fn at(row: u32, label: &str, code: Code) -> Self {
+        Self { column: label.to_owned(), ..Self::new(row, None, code) }
     }
 
     /// About the whole file.

@@ -7,6 +7,7 @@ pub mod cell;
 pub mod column;
 pub mod decode;
 pub mod finding;
+pub mod intake;
 pub mod plan;
 pub mod roll;
 pub mod sheet;
@@ -37,12 +38,53 @@ pub enum Refusal {
     /// Above [`MAX_ROWS`].
     #[error("the file has more than 100,000 rows; split it by year group")]
     TooManyRows,
-    /// A picture, a workbook or another file that is not text.
-    #[error("the file is not a CSV text file; open it in the spreadsheet program and save it as CSV (UTF-8)")]
-    NotCsv,
-    /// Text in an encoding that was not recognised.
-    #[error("the file's text encoding is not UTF-8; save it as CSV UTF-8 and send it again")]
-    NotUtf8,
+    /// A picture, a document or another file that holds no table, whatever its name says.
+    #[error("the file holds no table (it is a picture, a document or damaged); export it again as CSV or Excel")]
+    NotATable,
+    /// Text whose encoding could not be told without guessing.
+    #[error("the file's text encoding cannot be told; save it as CSV UTF-8 and send it again")]
+    UnknownEncoding,
+    /// A NUL character in text.
+    #[error("there is a NUL character in row {row}, column {column}; the export is damaged; export it again")]
+    NulCharacter {
+        /// The row as a spreadsheet counts.
+        row: u32,
+        /// The column, from 1.
+        column: u32,
+    },
+    /// A quotation mark that is opened and never closed.
+    #[error("a quotation mark is opened in row {row} and never closed; correct that row and send the file again")]
+    OpenQuote {
+        /// The row as a spreadsheet counts.
+        row: u32,
+    },
+    /// A workbook or archive with a password.
+    #[error("the file is protected by a password; save it without one and send it again")]
+    Encrypted,
+    /// A workbook that cannot be read, or without a visible sheet.
+    #[error("the workbook cannot be read or has no visible sheet; save it again as .xlsx or CSV")]
+    BrokenWorkbook,
+    /// An archive that cannot be read, or of a kind that we do not know.
+    #[error("the archive cannot be read, or holds neither OneRoster nor School Data Sync files; export it again")]
+    UnknownArchive,
+    /// A name in the archive that leads out of it.
+    #[error("the archive holds a file whose name leads out of it; it was not opened")]
+    UnsafePath,
+    /// An archive in the archive.
+    #[error("the archive holds another archive; send the files in one flat zip")]
+    NestedArchive,
+    /// An archive that unpacks to far more than it should.
+    #[error("the archive unpacks to more than can be read; send only the files of the export")]
+    ArchiveBomb,
+    /// XML that is not well-formed, or no Common Transfer File.
+    #[error("the XML cannot be read as a Common Transfer File; export it again")]
+    BrokenXml,
+    /// XML with a document type or entities of its own.
+    #[error("the XML declares a document type or entities, which is never needed and can be harmful; it was not read")]
+    UnsafeXml,
+    /// JSON that is not what a connector drops.
+    #[error("the JSON cannot be read as pages of the connector's API; fetch them again")]
+    BrokenJson,
     /// No column has a name that we know.
     #[error("no column has a known name; the README lists the names, and the first row must hold them")]
     NoKnownColumn,
@@ -67,8 +109,19 @@ impl Refusal {
             Self::HeaderOnly => "header_only",
             Self::TooLarge => "too_large",
             Self::TooManyRows => "too_many_rows",
-            Self::NotCsv => "not_csv",
-            Self::NotUtf8 => "not_utf8",
+            Self::NotATable => "not_a_table",
+            Self::UnknownEncoding => "unknown_encoding",
+            Self::NulCharacter { .. } => "nul_character",
+            Self::OpenQuote { .. } => "open_quote",
+            Self::Encrypted => "encrypted",
+            Self::BrokenWorkbook => "broken_workbook",
+            Self::UnknownArchive => "unknown_archive",
+            Self::UnsafePath => "unsafe_path",
+            Self::NestedArchive => "nested_archive",
+            Self::ArchiveBomb => "archive_bomb",
+            Self::BrokenXml => "broken_xml",
+            Self::UnsafeXml => "unsafe_xml",
+            Self::BrokenJson => "broken_json",
             Self::NoKnownColumn => "no_known_column",
             Self::NoPupilColumn => "no_pupil_column",
             Self::WrongContentType => "wrong_content_type",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     finding::{Code, Finding},
-    roll::{Entry, Identity, Roll, SOURCE, contact_likeness, is_somebody_else},
+    roll::{Entry, Identity, Roll, contact_likeness, is_somebody_else},
     store::Scope,
 };
 use crate::{
@@ -67,6 +67,12 @@ pub enum HeldBecause {
     ManyMissing,
     /// Too many would change.
     ManyChanged,
+    /// A column writes some dates day first and some month first.
+    MixedDateOrder,
+    /// The source made the file before one that was applied already.
+    OlderFile,
+    /// Somebody in the file is probably known under another id.
+    SamePersonProposed,
     /// A contact who is kept away from a pupil is not in the file, and somebody new is: it may be the same person under another
     /// id, who would be written to.
     RestrictedContactReplaced,
@@ -119,11 +125,14 @@ pub fn plan(
         strangers: BTreeSet::new(),
         families: families(directory),
     };
-    let pupils = planner.people(Role::Pupil, &roll.pupils);
+    let pupils = planner.people(Role::Pupil, roll);
     planner.leave_out(&roll.links, &pupils);
-    let contacts = planner.people(Role::Contact, &roll.contacts);
+    let contacts = planner.people(Role::Contact, roll);
+    for role in [Role::Staff, Role::Governor] {
+        planner.people(role, roll);
+    }
     planner.links(&roll.links, &pupils, &contacts);
-    plan.held = plan.held.or(hold(&plan.counts));
+    plan.held = roll.held.or(plan.held).or(hold(&plan.counts));
     plan.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     let written: BTreeSet<_> = plan.changes.iter().map(subject).collect();
     let pending = |live: u64| live > generation;
@@ -192,7 +201,7 @@ impl Planner<'_> {
     fn people(
         &mut self,
         role: Role,
-        entries: &BTreeMap<Identity, Entry<Person>>,
+        roll: &Roll,
     ) -> HashMap<Identity, PersonId> {
         let known = self.known(role);
         let waiting: BTreeSet<_> = self
@@ -204,7 +213,7 @@ impl Planner<'_> {
         let mut who = HashMap::new();
         let mut named = BTreeSet::new();
         let mut count = Count::default();
-        for (identity, entry) in entries {
+        for (identity, entry) in roll.of(role) {
             let id = match known.get(identity).map(Vec::as_slice) {
                 None | Some([]) if self.strangers.contains(identity) => continue,
                 None | Some([]) => {
@@ -335,8 +344,8 @@ impl Planner<'_> {
     /// The identities that [`super::roll`] gives to somebody: the source's id, or without one their likeness, for a contact in
     /// each of their families.
     fn identities(&self, id: PersonId, person: &Person) -> Vec<Identity> {
-        if let Some(source) = person.source_ids.iter().find(|source| source.source == SOURCE) {
-            return vec![Identity::Id(source.id.clone())];
+        if !person.source_ids.is_empty() {
+            return person.source_ids.iter().cloned().map(Identity::Id).collect();
         }
         if person.role == Role::Pupil {
             let born = person.date_of_birth.map(|born| born.expose().to_string()).unwrap_or_default();
@@ -430,12 +439,19 @@ fn merge_person(before: &Person, after: &Person) -> Person {
         date_of_birth: after.date_of_birth.or(before.date_of_birth),
         year_group: or(&after.year_group, &before.year_group),
         class: or(&after.class, &before.class),
+        preferred_name: after.preferred_name.clone().or_else(|| before.preferred_name.clone()),
+        former_family_name: or(&after.former_family_name, &before.former_family_name),
+        groups: if after.groups.is_empty() { before.groups.clone() } else { after.groups.clone() },
+        starts_on: after.starts_on.or(before.starts_on),
+        leaves_on: after.leaves_on.or(before.leaves_on),
+        deceased: after.deceased || before.deceased,
         emails: if after.emails.is_empty() { before.emails.clone() } else { after.emails.clone() },
         phones: phones.concat(),
         unusable_contact_point: after.unusable_contact_point,
         source_ids: before.source_ids.clone(),
         missing_since: None,
         manual: false,
+        by_hand: before.by_hand.clone(),
     }
 }
 

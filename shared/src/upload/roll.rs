@@ -1,13 +1,15 @@
-//! Rows to families: who the file says is on roll, who their contacts are, and what ties them.
+//! Rows to families: who the file says is on roll, who their contacts are, what ties them, and who works at the school.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     cell,
     finding::{Code, Finding},
-    sheet::{Row, Sheet},
+    intake::{Place, Row, UPN},
+    plan::HeldBecause,
+    store::Scope,
 };
 use crate::{
     person::{
@@ -20,15 +22,12 @@ use crate::{
     privacy::agreement::Field,
 };
 
-/// The kind of source that files are.
-pub const SOURCE: &str = "csv";
-
-/// What makes two rows speak of one person: the source's id as text, or what stands in for it. The text is only ever
-/// compared and hashed.
+/// What makes two rows speak of one person: an id as text, or what stands in for it. The text is only ever compared and
+/// hashed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
-    /// The source's own id.
-    Id(String),
+    /// An id, in somebody's numbering.
+    Id(SourceId),
     /// No id: pupils by folded name and date of birth; a contact by folded name within one pupil's family.
     Likeness(String),
 }
@@ -42,60 +41,183 @@ pub struct Entry<T> {
     pub value: T,
 }
 
+/// Somebody whom the source says is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// What they were.
+    pub role: Role,
+    /// In whose numbering.
+    pub source: &'static str,
+    /// The id.
+    pub id: String,
+}
+
 /// The families of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Roll {
-    /// Pupils.
-    pub pupils: BTreeMap<Identity, Entry<Person>>,
-    /// Contacts.
-    pub contacts: BTreeMap<Identity, Entry<Person>>,
+    /// Everybody but contacts, by role and identity.
+    pub people: BTreeMap<(Role, Identity), Entry<Person>>,
     /// Pupil and contact -> tie.
     pub links: BTreeMap<(Identity, Identity), Entry<Link>>,
+    /// Whom the source says is gone.
+    pub gone: Vec<Gone>,
+    /// How much of the school the file speaks for, by its own word.
+    pub scope: Scope,
+    /// When the source made it.
+    pub exported_at: Option<Timestamp>,
+    /// Why it has to wait, whatever it would do.
+    pub held: Option<HeldBecause>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// How many rows there were.
     pub rows: usize,
+    /// How many columns were left behind.
+    pub dropped_columns: usize,
 }
 
-/// Gathers the families of a sheet; `today` decides which dates of birth can be.
-pub fn gather(sheet: &Sheet, today: Date) -> Roll {
-    let mut roll = Roll { rows: sheet.rows.len(), findings: sheet.findings.clone(), ..Roll::default() };
-    for row in &sheet.rows {
-        roll.row(row, today);
+/// A row with the names of its columns, while it is being taken in.
+#[derive(Clone, Copy)]
+struct At<'r> {
+    row: Row<'r>,
+    today: Date,
+    labels: &'r [String],
+}
+
+impl<'r> At<'r> {
+    fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
+        self.row.cell(role, field)
     }
-    for contact in roll.contacts.values_mut() {
-        // The order of merging: mobiles first, so that the same file read again is the same.
-        contact.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
+
+    fn text(&self, role: Role, field: Field) -> Option<String> {
+        self.cell(role, field).and_then(|(_, raw)| cell::text(raw))
     }
-    roll.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
-    roll
 }
 
 impl Roll {
-    fn find(&mut self, row: &Row, column: Option<usize>, code: Code) {
-        self.findings.push(Finding::new(row.number, column, code));
+    /// Everybody in one role.
+    pub fn of(&self, role: Role) -> impl Iterator<Item = (&Identity, &Entry<Person>)> {
+        self.people
+            .range((role, Identity::Id(SourceId { source: String::new(), id: String::new() }))..)
+            .take_while(move |((of, _), _)| *of == role)
+            .map(|((_, identity), entry)| (identity, entry))
     }
 
-    fn row(&mut self, row: &Row, today: Date) {
-        let name = self.name(row, Role::Pupil);
-        if name.is_empty() {
-            return self.find(row, None, Code::NameMissing);
+    /// Takes a row in; `today` decides which dates of birth can be.
+    pub(super) fn row(&mut self, row: Row<'_>, today: Date, labels: &[String]) {
+        let at = At { row, today, labels };
+        for role in [Role::Staff, Role::Governor] {
+            self.colleague(at, role);
         }
-        let born = match row
-            .cell(Role::Pupil, Field::DateOfBirth)
-            .map(|(index, raw)| (index, cell::date_of_birth(raw, today)))
+        if row.cells.iter().any(|(place, _)| place.column.role == Role::Pupil) {
+            self.pupil_row(at);
+        }
+    }
+
+    /// What can only be said once every row is in.
+    pub(super) fn close(&mut self) {
+        for entry in self.people.values_mut() {
+            // The order of merging: mobiles first, so that the same file read again is the same.
+            entry.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
+            entry.value.groups.sort();
+        }
+        self.shared_contact_points();
+        self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
+    }
+
+    /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).
+    fn shared_contact_points(&mut self) {
+        /// Two parents, four grandparents and a childminder may share one; more is a filler.
+        const TOO_MANY: usize = 8;
+        let mut holders: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
+        for (_, entry) in self.of(Role::Contact) {
+            let person = &entry.value;
+            let points = person.emails.iter().map(EmailAddress::expose).chain(person.phones.iter().map(PhoneNumber::expose));
+            for point in points {
+                let (count, row) = holders.entry(point).or_insert((0, entry.row));
+                *count += 1;
+                *row = (*row).min(entry.row);
+            }
+        }
+        let rows: Vec<_> =
+            holders.values().filter(|(count, _)| *count > TOO_MANY).map(|(_, row)| *row).collect();
+        self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::SharedContactPoint)));
+    }
+
+    fn find(&mut self, at: At<'_>, place: Option<Place>, code: Code) {
+        let label = place.map_or("", |place| place.label(at.labels));
+        self.findings.push(Finding::at(at.row.number, label, code));
+    }
+
+    /// A member of staff or a governor.
+    fn colleague(&mut self, at: At<'_>, role: Role) {
+        if !at.row.cells.iter().any(|(place, text)| place.column.role == role && !text.trim().is_empty()) {
+            return;
+        }
+        let name = self.name(at, role);
+        if name.is_empty() {
+            return self.find(at, None, Code::NameMissing);
+        }
+        let (emails, phones, unusable) = self.contact_points(at, role);
+        let source_ids = Self::source_ids(at, role);
+        let identity = source_ids.first().cloned().map_or_else(
+            || Identity::Likeness(format!("{}\0{}", fold(name.given()), fold(name.family()))),
+            Identity::Id,
+        );
+        let person = Person {
+            title: at.text(role, Field::Title),
+            emails,
+            phones,
+            unusable_contact_point: unusable,
+            source_ids,
+            groups: Self::groups(at, role),
+            ..Person::named(role, name)
+        };
+        match self.people.get_mut(&(role, identity.clone())) {
+            None => {
+                self.people.insert((role, identity), Entry { row: at.row.number, value: person });
+            }
+            Some(first) if is_somebody_else(&first.value, &person) => self.find(at, None, Code::IdReused),
+            Some(first) => merge_contact_points(&mut first.value, person),
+        }
+    }
+
+    fn pupil_row(&mut self, at: At<'_>) {
+        let name = self.name(at, Role::Pupil);
+        if name.is_empty() {
+            return self.find(at, None, Code::NameMissing);
+        }
+        let date = |roll: &mut Self, field| match at
+            .cell(Role::Pupil, field)
+            .map(|(place, raw)| (place, cell::day(raw)))
         {
-            Some((_, Ok(born))) => born,
-            Some((index, Err(code))) => {
-                self.find(row, Some(index), code);
+            Some((_, Ok(day))) => day,
+            Some((place, Err(code))) => {
+                roll.find(at, Some(place), code);
                 None
             }
             None => None,
         };
-        let text = |field| row.cell(Role::Pupil, field).and_then(|(_, raw)| cell::text(raw));
-        let source_id = text(Field::SourceId);
+        let born = match at
+            .cell(Role::Pupil, Field::DateOfBirth)
+            .map(|(place, raw)| (place, cell::date_of_birth(raw, at.today)))
+        {
+            Some((_, Ok(born))) => born,
+            Some((place, Err(code))) => {
+                self.find(at, Some(place), code);
+                None
+            }
+            None => None,
+        };
+        let (starts_on, leaves_on) = (date(self, Field::StartDate), date(self, Field::LeavingDate));
+        let mut source_ids = Self::source_ids(at, Role::Pupil);
+        if let Some((place, upn)) = at.cell(Role::Pupil, Field::Upn) {
+            match cell::upn(upn) {
+                Ok(upn) => source_ids.extend(upn.map(|id| SourceId { source: UPN.to_owned(), id })),
+                Err(code) => self.find(at, Some(place), code),
+            }
+        }
         let folded = format!("{}\0{}", fold(name.given()), fold(name.family()));
-        let identity = source_id.clone().map_or_else(
+        let identity = source_ids.first().cloned().map_or_else(
             || {
                 Identity::Likeness(format!(
                     "{folded}\0{born}",
@@ -104,27 +226,42 @@ impl Roll {
             },
             Identity::Id,
         );
+        let preferred = PersonName::new(
+            &at.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
+            &at.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
+        );
         let pupil = Person {
+            preferred_name: (!preferred.is_empty()).then_some(preferred),
+            former_family_name: at.text(Role::Pupil, Field::FormerFamilyName),
             date_of_birth: born,
-            year_group: row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
-            class: text(Field::Class),
-            source_ids: source_ids(source_id),
+            year_group: at.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
+            class: at.text(Role::Pupil, Field::Class),
+            groups: Self::groups(at, Role::Pupil),
+            starts_on,
+            leaves_on,
+            deceased: at.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            source_ids,
             ..Person::named(Role::Pupil, name)
         };
-        if self.pupil(row, &identity, pupil) {
-            self.contact(row, identity);
+        if cell::is_year_unlikely(pupil.date_of_birth, pupil.year_group.as_deref(), at.today) {
+            let place = at.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
+            self.find(at, place, Code::YearUnlikely);
+        }
+        if self.pupil(at, &identity, pupil) {
+            self.contact(at, identity);
         }
     }
 
     /// Adds a row's pupil; false where the id stands for another child already, whose family this row is not.
-    fn pupil(&mut self, row: &Row, identity: &Identity, pupil: Person) -> bool {
-        let Some(first) = self.pupils.get_mut(identity) else {
-            self.pupils.insert(identity.clone(), Entry { row: row.number, value: pupil });
+    fn pupil(&mut self, at: At<'_>, identity: &Identity, pupil: Person) -> bool {
+        let key = (Role::Pupil, identity.clone());
+        let Some(first) = self.people.get_mut(&key) else {
+            self.people.insert(key, Entry { row: at.row.number, value: pupil });
             return true;
         };
         let kept = &mut first.value;
         if is_somebody_else(kept, &pupil) {
-            self.find(row, None, Code::IdReused);
+            self.find(at, None, Code::IdReused);
             return false;
         }
         let conflict =
@@ -132,26 +269,33 @@ impl Roll {
         kept.date_of_birth = kept.date_of_birth.or(pupil.date_of_birth);
         kept.year_group = kept.year_group.take().or(pupil.year_group);
         kept.class = kept.class.take().or(pupil.class);
+        kept.preferred_name = kept.preferred_name.take().or(pupil.preferred_name);
+        kept.former_family_name = kept.former_family_name.take().or(pupil.former_family_name);
+        kept.starts_on = kept.starts_on.or(pupil.starts_on);
+        kept.leaves_on = kept.leaves_on.or(pupil.leaves_on);
+        kept.deceased |= pupil.deceased;
+        append(&mut kept.groups, pupil.groups);
+        append(&mut kept.source_ids, pupil.source_ids);
         if conflict {
-            let index = row.cell(Role::Pupil, Field::DateOfBirth).map(|(index, _)| index);
-            self.find(row, index, Code::ConflictingValues);
+            let place = at.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
+            self.find(at, place, Code::ConflictingValues);
         }
         true
     }
 
-    fn contact(&mut self, row: &Row, pupil: Identity) {
-        let name = self.name(row, Role::Contact);
-        let (emails, phones, unusable) = self.contact_points(row);
-        let text = |field| row.cell(Role::Contact, field).and_then(|(_, raw)| cell::text(raw));
-        let (source_id, relationship) = (text(Field::SourceId), text(Field::Relationship));
+    fn contact(&mut self, at: At<'_>, pupil: Identity) {
+        let name = self.name(at, Role::Contact);
+        let (emails, phones, unusable) = self.contact_points(at, Role::Contact);
+        let source_ids = Self::source_ids(at, Role::Contact);
+        let relationship = at.text(Role::Contact, Field::Relationship);
         if name.is_empty() && emails.is_empty() && phones.is_empty() && !unusable {
-            if source_id.is_some() || relationship.is_some() {
-                let index = row.cell(Role::Contact, Field::Relationship).map(|(index, _)| index);
-                self.find(row, index, Code::ContactIncomplete);
+            if !source_ids.is_empty() || relationship.is_some() {
+                let place = at.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
+                self.find(at, place, Code::ContactIncomplete);
             }
             return;
         }
-        let identity = source_id.clone().map_or_else(
+        let identity = source_ids.first().cloned().map_or_else(
             || {
                 let point =
                     emails.first().map(EmailAddress::expose).or(phones.first().map(PhoneNumber::expose));
@@ -160,49 +304,51 @@ impl Roll {
             Identity::Id,
         );
         let contact = Person {
-            title: text(Field::Title),
+            title: at.text(Role::Contact, Field::Title),
             emails,
             phones,
             unusable_contact_point: unusable,
-            source_ids: source_ids(source_id),
+            deceased: at.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            source_ids,
             ..Person::named(Role::Contact, name)
         };
-        match self.contacts.get_mut(&identity) {
+        match self.people.get_mut(&(Role::Contact, identity.clone())) {
             None => {
-                self.contacts.insert(identity.clone(), Entry { row: row.number, value: contact });
+                let entry = Entry { row: at.row.number, value: contact };
+                self.people.insert((Role::Contact, identity.clone()), entry);
             }
             Some(first) => {
-                let kept = &mut first.value;
-                if differ(kept.name.given(), contact.name.given()) {
+                if differ(first.value.name.given(), contact.name.given()) {
                     // A household's id, say: mother and father are two people, and so are their messages.
-                    let index = row.cell(Role::Contact, Field::SourceId).map(|(index, _)| index);
-                    return self.find(row, index, Code::IdReused);
+                    let place = at.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
+                    return self.find(at, place, Code::IdReused);
                 }
-                append(&mut kept.emails, contact.emails);
-                append(&mut kept.phones, contact.phones);
-                kept.unusable_contact_point |= contact.unusable_contact_point;
-                kept.title = kept.title.take().or(contact.title);
+                merge_contact_points(&mut first.value, contact);
             }
         }
         self.link(
-            row,
+            at,
             (pupil, identity),
             relationship.as_deref().map_or(Relationship::Unknown, Relationship::from_words),
         );
     }
 
-    fn link(&mut self, row: &Row, ends: (Identity, Identity), relationship: Relationship) {
-        let raw = |field| row.cell(Role::Contact, field);
+    fn link(&mut self, at: At<'_>, ends: (Identity, Identity), relationship: Relationship) {
+        let raw = |field| at.cell(Role::Contact, field);
         let link = Link {
             relationship,
             parental_responsibility: raw(Field::ParentalResponsibility)
                 .map_or(Responsibility::Unknown, |(_, raw)| cell::responsibility(raw)),
             restricted: raw(Field::Restricted).is_some_and(|(_, raw)| cell::restricted(raw)),
             priority: raw(Field::Priority).and_then(|(_, raw)| cell::priority(raw)),
+            emergency_contact: raw(Field::EmergencyContact)
+                .is_some_and(|(_, raw)| cell::yes_no(raw) == Some(true)),
+            address_confidential: raw(Field::AddressConfidential)
+                .is_some_and(|(_, raw)| cell::restricted(raw)),
             ..Link::default()
         };
         let Some(first) = self.links.get_mut(&ends) else {
-            self.links.insert(ends, Entry { row: row.number, value: link });
+            self.links.insert(ends, Entry { row: at.row.number, value: link });
             return;
         };
         let kept = &mut first.value;
@@ -222,18 +368,20 @@ impl Roll {
         }
         // Of two rows that disagree about a restriction, the one that protects the child holds.
         kept.restricted |= link.restricted;
+        kept.address_confidential |= link.address_confidential;
+        kept.emergency_contact |= link.emergency_contact;
         kept.priority = kept.priority.or(link.priority);
         for field in fields {
-            let index = raw(field).map(|(index, _)| index);
-            self.find(row, index, Code::ConflictingValues);
+            let place = raw(field).map(|(place, _)| place);
+            self.find(at, place, Code::ConflictingValues);
         }
     }
 
-    fn name(&mut self, row: &Row, role: Role) -> PersonName {
-        let mut part = |field| match row.cell(role, field).map(|(index, raw)| (index, cell::name(raw))) {
+    fn name(&mut self, at: At<'_>, role: Role) -> PersonName {
+        let mut part = |field| match at.cell(role, field).map(|(place, raw)| (place, cell::name(raw))) {
             Some((_, Ok(name))) => name,
-            Some((index, Err(code))) => {
-                self.find(row, Some(index), code);
+            Some((place, Err(code))) => {
+                self.find(at, Some(place), code);
                 String::new()
             }
             None => String::new(),
@@ -242,33 +390,61 @@ impl Roll {
         PersonName::new(&given, &family)
     }
 
+    /// Ids of a person in a row, in the order of the columns.
+    fn source_ids(at: At<'_>, role: Role) -> Vec<SourceId> {
+        let ids = at.row.all(role, Field::SourceId).filter_map(|(place, raw)| {
+            Some(SourceId { source: place.source.to_owned(), id: cell::text(raw)? })
+        });
+        let mut kept: Vec<SourceId> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for id in ids {
+            if seen.insert(id.source.clone()) {
+                kept.push(id);
+            }
+        }
+        kept
+    }
+
+    fn groups(at: At<'_>, role: Role) -> Vec<String> {
+        let mut groups = Vec::new();
+        append(&mut groups, at.row.all(role, Field::Groups).filter_map(|(_, raw)| cell::text(raw)).collect());
+        groups
+    }
+
     /// Usable e-mail addresses and numbers, and whether the row held one that is not usable.
-    fn contact_points(&mut self, row: &Row) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
+    fn contact_points(&mut self, at: At<'_>, role: Role) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
         let (mut emails, mut phones, mut unusable) = (Vec::new(), Vec::new(), false);
-        for (index, raw) in row.all(Role::Contact, Field::Email).filter(|(_, raw)| !cell::is_blank(raw)) {
-            if let Ok(email) = raw.parse() {
-                append(&mut emails, vec![email]);
-            } else {
-                unusable = true;
-                self.find(row, Some(index), Code::EmailInvalid);
+        for (place, raw) in at.row.all(role, Field::Email) {
+            match cell::email(raw) {
+                Ok(None) => {}
+                Ok(Some((email, mistyped))) => {
+                    if mistyped {
+                        self.find(at, Some(place), Code::EmailMistyped);
+                    }
+                    append(&mut emails, vec![email]);
+                }
+                Err(code) => {
+                    unusable = true;
+                    self.find(at, Some(place), code);
+                }
             }
         }
         for field in [Field::Mobile, Field::Landline] {
-            for (index, raw) in row.all(Role::Contact, field) {
+            for (place, raw) in at.row.all(role, field) {
                 match cell::phone(raw) {
                     Ok(None) => {}
                     Ok(Some(parsed)) => {
                         if parsed.repaired {
-                            self.find(row, Some(index), Code::PhoneRepaired);
+                            self.find(at, Some(place), Code::PhoneRepaired);
                         }
                         if field == Field::Mobile && parsed.number.kind() == PhoneKind::Landline {
-                            self.find(row, Some(index), Code::PhoneLandline);
+                            self.find(at, Some(place), Code::PhoneLandline);
                         }
                         append(&mut phones, vec![parsed.number]);
                     }
                     Err(code) => {
                         unusable = true;
-                        self.find(row, Some(index), code);
+                        self.find(at, Some(place), code);
                     }
                 }
             }
@@ -302,8 +478,15 @@ pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
     }
 }
 
-fn source_ids(id: Option<String>) -> Vec<SourceId> {
-    id.into_iter().map(|id| SourceId { source: SOURCE.to_owned(), id }).collect()
+/// Another row about somebody adds what it knows.
+fn merge_contact_points(kept: &mut Person, more: Person) {
+    append(&mut kept.emails, more.emails);
+    append(&mut kept.phones, more.phones);
+    append(&mut kept.source_ids, more.source_ids);
+    append(&mut kept.groups, more.groups);
+    kept.unusable_contact_point |= more.unusable_contact_point;
+    kept.deceased |= more.deceased;
+    kept.title = kept.title.take().or(more.title);
 }
 
 fn append<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {

@@ -6,93 +6,45 @@ use std::collections::HashSet;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
-    MAX_ROWS, Refusal,
-    column::{self, Column},
-    finding::{Code, Finding},
+    Refusal,
+    column,
+    finding::{Code, letters},
+    intake::{Intake, Place},
 };
-use crate::{
-    person::Role,
-    privacy::agreement::{Agreement, Field},
-};
-
-/// One row: its number as a spreadsheet counts (header = 1), and its cells in columns that may be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The number.
-    pub number: u32,
-    /// Column, index of the column in the file, text.
-    pub cells: Vec<(Column, usize, String)>,
-}
-
-impl Row {
-    /// The cell of a field, with its index. Of several, the first that is not empty.
-    pub fn cell(&self, role: Role, field: Field) -> Option<(usize, &str)> {
-        self.all(role, field).next()
-    }
-
-    /// All cells of a field that are not empty.
-    pub fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (usize, &str)> {
-        let wanted = Column { role, field };
-        self.cells
-            .iter()
-            .filter(move |(column, _, text)| *column == wanted && !text.trim().is_empty())
-            .map(|(_, index, text)| (*index, text.as_str()))
-    }
-}
-
-/// A file as rows.
-#[derive(Clone, Debug, Default)]
-pub struct Sheet {
-    /// Which layout it was.
-    pub format: &'static str,
-    /// The rows that hold anything.
-    pub rows: Vec<Row>,
-    /// Which columns the file has, of those that may be stored.
-    pub columns: HashSet<Column>,
-    /// How many columns were not stored.
-    pub dropped_columns: usize,
-    /// What was found on the way.
-    pub findings: Vec<Finding>,
-}
+use crate::{person::Role, privacy::agreement::Field};
 
 /// Reads a comma-separated file with a header row.
 ///
 /// # Errors
 /// What cannot be such a file is refused by name.
-pub fn read(text: &str, agreement: &Agreement) -> Result<Sheet, Refusal> {
+pub fn read(text: &str, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut record = ByteRecord::new();
     let next = |reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord| {
-        reader.read_byte_record(record).map_err(|_| Refusal::NotCsv)
+        reader.read_byte_record(record).map_err(|_| Refusal::NotATable)
     };
     if !next(&mut reader, &mut record)? {
         return Err(Refusal::EmptyFile);
     }
-    let mut sheet = Sheet { format: "csv", ..Sheet::default() };
     let header_cells = record.len();
-    let kept = sheet.header(&record, agreement)?;
+    let kept = header(&record, intake)?;
     let mut number = 1;
     while next(&mut reader, &mut record)? {
         // The reader passes over empty lines; a spreadsheet numbers them.
         number += 1 + blank_lines(text, record.position().map_or(0, csv::Position::byte));
-        if record.iter().all(<[u8]>::is_empty)
-            || record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace))
-        {
+        if record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace)) {
             continue;
         }
-        if sheet.rows.len() == MAX_ROWS {
-            return Err(Refusal::TooManyRows);
-        }
         if record.len() != header_cells {
-            sheet.findings.push(Finding::new(number, None, Code::RowRagged));
+            intake.find(number, "", Code::RowRagged);
         }
-        let cells = kept.iter().filter_map(|(column, index)| {
-            let text = std::str::from_utf8(record.get(*index)?).ok()?;
-            Some((*column, *index, text.to_owned()))
-        });
-        sheet.rows.push(Row { number, cells: cells.collect() });
+        let cells: Vec<_> = kept
+            .iter()
+            .filter_map(|(place, index)| Some((*place, std::str::from_utf8(record.get(*index)?).ok()?)))
+            .collect();
+        intake.row(number, &cells)?;
     }
-    if sheet.rows.is_empty() { Err(Refusal::HeaderOnly) } else { Ok(sheet) }
+    Ok(())
 }
 
 /// How many empty lines lie at a place where one record has ended and the next is looked for.
@@ -113,44 +65,31 @@ fn blank_lines(text: &str, at: u64) -> u32 {
     lines
 }
 
-impl Sheet {
-    /// Matches the header; returns the columns to keep.
-    fn header(
-        &mut self,
-        record: &ByteRecord,
-        agreement: &Agreement,
-    ) -> Result<Vec<(Column, usize)>, Refusal> {
-        let mut kept = Vec::new();
-        let mut known = HashSet::new();
-        for (index, cell) in record.iter().enumerate() {
-            let Some(column) = std::str::from_utf8(cell).ok().and_then(column::recognise) else {
-                // Trailing commas make columns without a name: they are nothing that could be dropped.
-                if !cell.iter().all(u8::is_ascii_whitespace) {
-                    self.dropped_columns += 1;
-                    self.findings.push(Finding::new(1, Some(index), Code::ColumnUnknown));
-                }
-                continue;
-            };
-            if !known.insert(column) && !column::may_repeat(column.field) {
-                self.dropped_columns += 1;
-                self.findings.push(Finding::new(1, Some(index), Code::ColumnTwice));
-            } else if agreement.allows(column.role, column.field) {
-                self.columns.insert(column);
-                kept.push((column, index));
-            } else {
-                self.dropped_columns += 1;
-                self.findings.push(Finding::new(1, Some(index), Code::ColumnNotAgreed));
+/// Matches the header; returns the columns to keep.
+fn header(record: &ByteRecord, intake: &mut Intake<'_>) -> Result<Vec<(Place, usize)>, Refusal> {
+    let (mut kept, mut known, mut pupil) = (Vec::new(), HashSet::new(), false);
+    for (index, cell) in record.iter().enumerate() {
+        let label = letters(index);
+        let Some(column) = std::str::from_utf8(cell).ok().and_then(column::recognise) else {
+            // Trailing commas make columns without a name: they are nothing that could be dropped.
+            if !cell.iter().all(u8::is_ascii_whitespace) {
+                intake.leave_behind(1, &label, Code::ColumnUnknown);
             }
-        }
-        if known.is_empty() {
-            return Err(Refusal::NoKnownColumn);
-        }
-        let names_a_pupil = |column: &Column| {
-            column.role == Role::Pupil
-                && matches!(column.field, Field::GivenName | Field::FamilyName | Field::SourceId)
+            continue;
         };
-        if self.columns.iter().any(names_a_pupil) { Ok(kept) } else { Err(Refusal::NoPupilColumn) }
+        if !known.insert(column) && !column::may_repeat(column.field) {
+            intake.leave_behind(1, &label, Code::ColumnTwice);
+            continue;
+        }
+        let Some(place) = intake.place(1, &label, Some(column)) else { continue };
+        pupil |= column.role == Role::Pupil
+            && matches!(column.field, Field::GivenName | Field::FamilyName | Field::SourceId);
+        kept.push((place, index));
     }
+    if known.is_empty() {
+        return Err(Refusal::NoKnownColumn);
+    }
+    if pupil { Ok(kept) } else { Err(Refusal::NoPupilColumn) }
 }
 
 #[cfg(test)]

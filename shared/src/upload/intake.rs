@@ -1,0 +1,208 @@
+//! Where every reader hands over what it has read: the one gate between a file and everything else.
+//!
+//! A cell can only be handed over in a [`Place`], and a place is only given for a column that is known and that the
+//! data sharing agreement lists: what it does not list never gets past this file, whatever the format.
+
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{
+    MAX_ROWS, Refusal,
+    column::Column,
+    finding::{Code, Finding},
+    plan::HeldBecause,
+    roll::{Gone, Roll},
+    store::Scope,
+};
+use crate::{
+    person::Role,
+    privacy::agreement::{Agreement, Field},
+};
+
+/// The kind of source that spreadsheets are: the default namespace of their ids.
+pub const SHEET: &str = "csv";
+/// The namespace of unique pupil numbers, which outlive a change of MIS.
+pub const UPN: &str = "upn";
+
+/// Leave to hand over cells of one column of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What the cells say.
+    pub column: Column,
+    /// For ids: in whose numbering.
+    pub source: &'static str,
+    /// Which of the file's columns, as an index to the names that findings use.
+    label: u16,
+}
+
+/// One row on its way in: a pupil with at most one contact, or a member of staff or governor.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'r> {
+    /// Its number as the file's own program counts (a spreadsheet's header is 1).
+    pub number: u32,
+    /// Its cells.
+    pub cells: &'r [(Place, &'r str)],
+}
+
+impl<'r> Row<'r> {
+    /// The cell of a field. Of several, the first that is not empty.
+    pub fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
+        self.all(role, field).next()
+    }
+
+    /// All cells of a field that are not empty.
+    pub fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (Place, &'r str)> {
+        let wanted = Column { role, field };
+        self.cells
+            .iter()
+            .filter(move |(place, text)| place.column == wanted && !text.trim().is_empty())
+            .copied()
+    }
+}
+
+/// What a file says, as it is being read.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    agreement: &'a Agreement,
+    today: Date,
+    labels: Vec<String>,
+    left_behind: BTreeSet<String>,
+    last_row: Option<u32>,
+    roll: Roll,
+}
+
+impl<'a> Intake<'a> {
+    /// Nothing read yet; `today` is the school's date and decides which dates of birth can be.
+    pub fn new(agreement: &'a Agreement, today: Date) -> Self {
+        Self {
+            agreement,
+            today,
+            labels: Vec::new(),
+            left_behind: BTreeSet::new(),
+            last_row: None,
+            roll: Roll::default(),
+        }
+    }
+
+    /// The school's date.
+    pub const fn today(&self) -> Date {
+        self.today
+    }
+
+    /// Asks to hand over cells of a column. `label` names it as the office would find it (a spreadsheet's letter,
+    /// `users.csv sms`, `Pupil/Phones`); `header` is the row that holds its name, 0 where there is none. `column` is what it is
+    /// known to say, `None` where it is unknown. What is refused is counted in `dropped_columns`, once, and found, once.
+    pub fn place(&mut self, header: u32, label: &str, column: Option<Column>) -> Option<Place> {
+        self.place_of(header, label, column, SHEET)
+    }
+
+    /// As [`Self::place`], for a column of ids in another numbering than a spreadsheet's: `wonde`, `oneroster`.
+    pub fn place_of_ids(
+        &mut self,
+        header: u32,
+        label: &str,
+        role: Role,
+        source: &'static str,
+    ) -> Option<Place> {
+        self.place_of(header, label, Some(Column { role, field: Field::SourceId }), source)
+    }
+
+    fn place_of(
+        &mut self,
+        header: u32,
+        label: &str,
+        column: Option<Column>,
+        source: &'static str,
+    ) -> Option<Place> {
+        match column {
+            None => self.leave_behind(header, label, Code::ColumnUnknown),
+            Some(column) if !self.agreement.allows(column.role, column.field) => {
+                self.leave_behind(header, label, Code::ColumnNotAgreed);
+            }
+            Some(column) => {
+                let known = self.labels.iter().position(|known| known == label);
+                let label = known.unwrap_or_else(|| {
+                    self.labels.push(label.to_owned());
+                    self.labels.len() - 1
+                });
+                let source = if column.field == Field::Upn { UPN } else { source };
+                return Some(Place { column, source, label: u16::try_from(label).ok()? });
+            }
+        }
+        None
+    }
+
+    /// Counts a column that is not taken in, and says why.
+    pub fn leave_behind(&mut self, header: u32, label: &str, why: Code) {
+        if self.left_behind.insert(label.to_owned()) {
+            self.roll.findings.push(Finding::at(header, label, why));
+        }
+    }
+
+    /// Takes a row in.
+    ///
+    /// # Errors
+    /// Above [`MAX_ROWS`] rows the file is refused.
+    pub fn row(&mut self, number: u32, cells: &[(Place, &str)]) -> Result<(), Refusal> {
+        if self.last_row != Some(number) {
+            if self.roll.rows == MAX_ROWS {
+                return Err(Refusal::TooManyRows);
+            }
+            self.roll.rows += 1;
+            self.last_row = Some(number);
+        }
+        self.roll.row(Row { number, cells }, self.today, &self.labels);
+        Ok(())
+    }
+
+    /// Notes something about a row, a column of it (an empty label: the row itself), or the file (row 0).
+    pub fn find(&mut self, row: u32, label: &str, code: Code) {
+        self.roll.findings.push(Finding::at(row, label, code));
+    }
+
+    /// Whether people in a role may be stored at all.
+    pub fn takes(&self, role: Role) -> bool {
+        self.agreement.fields.contains_key(&role)
+    }
+
+    /// Somebody whom the source says is gone: they become `missing`, whatever the scope.
+    pub fn gone(&mut self, role: Role, source: &'static str, id: &str) {
+        self.roll.gone.push(Gone { role, source, id: id.to_owned() });
+    }
+
+    /// The file speaks for a part of the school only (a delta, one page of many): nobody absent is missing.
+    pub const fn is_partial(&mut self) {
+        self.roll.scope = Scope::Partial;
+    }
+
+    /// When the source made the file, as far as it says so; of several instants the latest.
+    pub fn was_exported(&mut self, at: Timestamp) {
+        self.roll.exported_at = self.roll.exported_at.max(Some(at));
+    }
+
+    /// The file has to wait for a person whatever it would do.
+    pub const fn hold(&mut self, because: HeldBecause) {
+        self.roll.held = Some(because);
+    }
+
+    /// The families.
+    ///
+    /// # Errors
+    /// A file without anybody is refused: nobody is removed by it.
+    pub fn finish(mut self) -> Result<Roll, Refusal> {
+        if self.roll.rows == 0 && self.roll.gone.is_empty() {
+            return Err(Refusal::HeaderOnly);
+        }
+        self.roll.dropped_columns = self.left_behind.len();
+        self.roll.close();
+        Ok(self.roll)
+    }
+}
+
+impl Place {
+    /// The name that findings use for it.
+    pub fn label(self, labels: &[String]) -> &str {
+        labels.get(usize::from(self.label)).map(String::as_str).unwrap_or_default()
+    }
+}
