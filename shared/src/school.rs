@@ -1,5 +1,7 @@
 //! The school: the tenant, its state, and the pointer that decides which version of the directory readers see.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,9 @@ pub struct School {
     pub generation: u64,
     /// Counts every visible change of the directory, so that whoever planned with an older one notices.
     pub revision: u64,
+    /// When the sources made the newest files that were applied, by format: an older one is held.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exported: BTreeMap<String, Timestamp>,
     /// The upload and the worker that are importing, if any: one import per school at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importing: Option<String>,

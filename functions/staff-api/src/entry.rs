@@ -338,6 +338,7 @@ impl NewLink {
                 .or(before.map(|link| link.address_confidential))
                 .unwrap_or_default(),
             manual: true,
+            ended: false,
             missing_since: None,
         })
     }

@@ -99,7 +99,10 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
             at(&[Office, Dpo]).map(|()| uploads::get(app, request, school))?.await
         }
         ("POST", "/uploads/{upload_id}/approval") => {
-            at(&[Office]).map(|()| uploads::approve(app, request, &staff, school))?.await
+            at(&[Office, Approver]).map(|()| uploads::approve(app, request, &staff, school))?.await
+        }
+        ("POST", "/uploads/{upload_id}/undo") => {
+            at(&[Office]).map(|()| uploads::undo(app, request, &staff, school))?.await
         }
         ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
         ("POST", "/people") => at(&[Office]).map(|()| people::create(app, request, &staff, school))?.await,

@@ -125,6 +125,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         contacts: School::seal_contacts(school_id, &key, &SchoolContacts { reply_to, dpo_email }),
         generation: 0,
         revision: 0,
+        exported: BTreeMap::new(),
         importing: None,
         importing_until: None,
         created_at: now,

@@ -1,12 +1,12 @@
 //! Uploads: asking for one, looking at what came of it, approving one that is held.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
-    id::{SchoolId, UploadId},
+    id::{PersonId, SchoolId, UploadId},
     object::{report_key, upload_key},
     queue::Task,
     random,
@@ -17,13 +17,17 @@ use shared::{
     },
     time,
     upload::{
-        MAX_BYTES,
+        MAX_BYTES, cell,
+        plan::HeldBecause,
         store::{Mode, Outcome, PUT_LIFETIME_MINUTES, Scope, Upload, UploadStatus},
     },
 };
 
 use crate::{App, idempotency::Replay, page_size};
 
+/// The file names that are taken.
+const EXTENSIONS: [&str; 11] =
+    ["csv", "tsv", "txt", "xlsx", "xlsm", "xls", "ods", "zip", "xml", "ctf", "json"];
 /// How long the address of a report works.
 const REPORT_LIFETIME: Duration = Duration::from_mins(15);
 const PUT_LIFETIME: Duration = Duration::from_mins(PUT_LIFETIME_MINUTES.unsigned_abs());
@@ -49,13 +53,24 @@ pub async fn create(
     let now = time::now();
     let mut errors = Vec::new();
     let extension = body.file_name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
-    if !matches!(extension.as_deref(), Some("csv" | "txt")) || body.file_name.len() > 255 {
+    // The extension is a courtesy to who picks the wrong file; what the file is, its content says.
+    if !extension.as_deref().is_some_and(|it| EXTENSIONS.contains(&it)) || body.file_name.len() > 255 {
         errors.push(FieldError::new(
             "/file_name",
             "invalid",
-            "send a .csv file: in a spreadsheet program, save as CSV (UTF-8)",
+            "send a table or an export: .csv .tsv .txt .xlsx .xlsm .xls .ods .zip .xml .ctf .json",
         ));
     }
+    let scope = match body.scope {
+        Scope::YearGroups(years) => {
+            let years: BTreeSet<_> = years.iter().filter_map(|year| cell::year_group(year)).collect();
+            if years.is_empty() {
+                errors.push(FieldError::new("/scope", "invalid", "name at least one year group"));
+            }
+            Scope::YearGroups(years)
+        }
+        scope => scope,
+    };
     if body.bytes == 0 || body.bytes > MAX_BYTES {
         errors.push(FieldError::new(
             "/bytes",
@@ -77,10 +92,13 @@ pub async fn create(
             status: UploadStatus::Waiting,
             bytes: body.bytes,
             mode: body.mode,
-            scope: body.scope,
+            scope,
             asked_by: staff.subject.clone(),
             created_at: now,
             approved_by: None,
+            rejected: BTreeSet::new(),
+            undone_by: None,
+            undone: None,
             outcome: Outcome::default(),
             changed_at: now,
             file_erased: false,
@@ -138,6 +156,15 @@ pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answe
     Answer::json(200, answer)
 }
 
+/// What the office says when it approves.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approval {
+    /// People whom a proposal does not mean: they stay as they are, and who was taken for them is somebody new.
+    #[serde(default)]
+    reject: BTreeSet<PersonId>,
+}
+
 /// `POST …/uploads/{upload_id}/approval`: applies what is held, if the directory is still what the plan was made from.
 pub async fn approve(
     app: &App,
@@ -145,6 +172,7 @@ pub async fn approve(
     staff: &Staff,
     school: SchoolId,
 ) -> Result<Answer, ApiError> {
+    let approval: Approval = if request.raw_body().is_empty() { Approval::default() } else { request.body()? };
     let upload = find(app, request, school).await?;
     let moved_on = || {
         Problem::new(
@@ -159,30 +187,70 @@ pub async fn approve(
         if upload.status != UploadStatus::Review || upload.outcome.planned_revision != record.revision {
             return Err(moved_on().into());
         }
+        let held = upload.outcome.held_because;
+        if upload.asked_by == staff.subject && held.is_some_and(HeldBecause::needs_a_second_person) {
+            return Err(Problem::new(
+                Code::Forbidden,
+                "This upload would do something unusual: somebody else than who sent it has to look at it and approve it.",
+            )
+            .into());
+        }
         let update = Update::new()
             .set("status", UploadStatus::Applying)
             .set("approved_by", &staff.subject)
+            .set("rejected", &approval.reject)
             .set("changed_at", time::now());
-        let written = app
-            .tables
-            .update::<Upload>(
-                key::upload(school, upload.upload_id),
-                update,
-                Condition::Is("status", value(UploadStatus::Review)),
-            )
-            .await;
-        written.map_err(|error| {
-            if matches!(error, StoreError::Conflict) { ApiError::from(moved_on()) } else { error.into() }
-        })?;
+        let at = key::upload(school, upload.upload_id);
+        let review = Condition::Is("status", value(UploadStatus::Review));
+        move_on(app.tables.update::<Upload>(at, update, review).await, moved_on)?;
     }
-    app.queues
-        .send(
-            &app.uploads_queue,
-            &school.to_string(),
-            &[Task::ApplyUpload { school_id: school, upload_id: upload.upload_id }],
-        )
-        .await?;
+    queue(app, &upload).await?;
     Answer::json(202, json!({"upload_id": upload.upload_id, "status": UploadStatus::Applying}))
+}
+
+/// `POST …/uploads/{upload_id}/undo`: takes an applied upload back, as far as nobody has changed it since.
+pub async fn undo(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
+    let upload = find(app, request, school).await?;
+    let too_late = || {
+        Problem::new(
+            Code::Conflict,
+            "Only an upload that was applied in the last 30 days can be undone, and only once.",
+        )
+    };
+    let again = upload.status == UploadStatus::Undone;
+    if !again && !upload.can_be_undone(time::now()) {
+        return Err(too_late().into());
+    }
+    if !again && upload.undone_by.is_none() {
+        let at = key::upload(school, upload.upload_id);
+        let done = Condition::Is("status", value(UploadStatus::Done));
+        let update = Update::new().set("undone_by", &staff.subject);
+        move_on(app.tables.update::<Upload>(at, update, done).await, too_late)?;
+    }
+    if !again {
+        queue(app, &upload).await?;
+    }
+    Answer::json(202, json!({"upload_id": upload.upload_id, "status": upload.status}))
+}
+
+/// A write that lost to somebody else's is answered as if it had come after it.
+fn move_on<T>(written: Result<T, StoreError>, problem: impl Fn() -> Problem) -> Result<(), ApiError> {
+    match written {
+        Ok(_) => Ok(()),
+        Err(StoreError::Conflict) => Err(problem().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Lets upload-ingest go on with an upload.
+async fn queue(app: &App, upload: &Upload) -> Result<(), ApiError> {
+    let task = Task::ApplyUpload { school_id: upload.school_id, upload_id: upload.upload_id };
+    Ok(app.queues.send(&app.uploads_queue, &upload.school_id.to_string(), &[task]).await?)
 }
 
 async fn find(app: &App, request: &Request, school: SchoolId) -> Result<Upload, ApiError> {
@@ -198,5 +266,6 @@ fn body(upload: &Upload) -> Value {
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
         "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
         "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null,
+        "proposals": outcome.proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
     })
 }

@@ -1,8 +1,10 @@
 //! Applying a plan: one import per school at a time, all of it visible at once.
 
+use std::time::Instant;
+
 use shared::{
     id::UploadId,
-    person::store::{self, Directory, Stamp},
+    person::store::{self, Directory, Stamp, Subject},
     random,
     school::{School, Tenant},
     seal::hex,
@@ -11,13 +13,10 @@ use shared::{
         table::{Condition, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     time,
-    upload::{
-        plan::{self, Change, Plan},
-        store::{Outcome, Upload, UploadStatus},
-    },
+    upload::plan::{self, Change},
 };
 
-use crate::{App, IngestError, is_open, is_quiet};
+use crate::{App, IngestError};
 
 /// How long an import may hold the school, in seconds: the function's timeout. A dead holder is overtaken after that.
 const LOCK_SECONDS: i64 = 300;
@@ -78,40 +77,109 @@ impl Lock {
     }
 }
 
-/// Writes a plan under the next generation and then shows it. False when somebody changed the directory meanwhile: plan again.
+/// How far writing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything is written and visible.
+    Shown,
+    /// Somebody changed the directory meanwhile: plan again.
+    Overtaken,
+    /// Time is running out: what is written stays, unseen, and whoever goes on writes the rest.
+    OutOfTime,
+}
+
+/// What an import or an undo writes: changes, what ends, and the unseen versions of dead imports to be withdrawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// The newest values.
+    pub changes: &'a [Change],
+    /// People and ties that end.
+    pub ends: &'a [Subject],
+    /// Versions that nobody sees and nobody will.
+    pub withdrawals: &'a [Subject],
+}
+
+impl Work<'_> {
+    /// Whether there is nothing to do at all.
+    pub const fn is_quiet(&self) -> bool {
+        self.changes.is_empty() && self.ends.is_empty() && self.withdrawals.is_empty()
+    }
+}
+
+/// What is written together with the school's pointer.
+pub struct End {
+    /// The upload.
+    pub upload: UploadId,
+    /// What its record becomes.
+    pub record: Write,
+    /// What else is noted in the school's record.
+    pub school: Update,
+}
+
+/// Writes under the next generation and then shows it, together with the end of the upload.
 pub async fn apply(
     app: &App,
     lock: &Lock,
     tenant: &Tenant,
     directory: &Directory,
-    plan: &Plan,
-    upload: &Upload,
-    outcome: &Outcome,
-) -> Result<bool, IngestError> {
+    work: Work<'_>,
+    end: End,
+    deadline: Instant,
+) -> Result<Progress, IngestError> {
     let generation = tenant.school.generation + 1;
-    let stamp = Stamp { generation, upload_id: Some(upload.upload_id), now: time::now() };
+    let stamp = Stamp { generation, upload_id: Some(end.upload), now: time::now() };
     // Sealed as they are sent: a large school's writes all at once would be as much again as its directory.
-    for changes in plan.changes.chunks(TRANSACTION_ITEMS - 1) {
-        let mut writes = Vec::new();
-        for change in changes {
-            writes.extend(write(tenant, directory, change, stamp)?);
+    let size = TRANSACTION_ITEMS - 1;
+    let mut parts: Vec<Part<'_>> = work.changes.chunks(size).map(Part::Changes).collect();
+    parts.extend(work.ends.chunks(size).map(Part::Ends));
+    parts.extend(work.withdrawals.chunks(size).map(Part::Withdrawals));
+    for part in parts {
+        if Instant::now() >= deadline {
+            return Ok(Progress::OutOfTime);
         }
+        let writes = part.writes(tenant, directory, stamp)?;
         if !commit(app, lock, tenant, writes).await? {
-            return Ok(false);
+            return Ok(Progress::Overtaken);
         }
     }
-    for subjects in plan.withdrawals.chunks(TRANSACTION_ITEMS - 1) {
+    let generation = (!work.is_quiet()).then_some(generation);
+    if show(app, lock, tenant, generation, end).await? { Ok(Progress::Shown) } else { Ok(Progress::Overtaken) }
+}
+
+/// As much as one transaction takes.
+enum Part<'a> {
+    Changes(&'a [Change]),
+    Ends(&'a [Subject]),
+    Withdrawals(&'a [Subject]),
+}
+
+impl Part<'_> {
+    fn writes(&self, tenant: &Tenant, directory: &Directory, stamp: Stamp) -> Result<Vec<Write>, StoreError> {
         let mut writes = Vec::new();
-        for subject in subjects {
-            if let Some(before) = directory.versions(*subject) {
-                writes.push(store::withdraw(tenant, *subject, before)?);
+        match self {
+            Self::Changes(changes) => {
+                for change in *changes {
+                    writes.extend(write(tenant, directory, change, stamp)?);
+                }
+            }
+            Self::Ends(subjects) => {
+                for subject in *subjects {
+                    let before = directory.versions(*subject);
+                    if !store::is_ended(before, stamp) {
+                        writes.push(store::end(tenant, *subject, before, stamp)?);
+                    }
+                }
+            }
+            Self::Withdrawals(subjects) => {
+                for subject in *subjects {
+                    if let Some(before) = directory.versions(*subject) {
+                        writes.push(store::withdraw(tenant, *subject, before)?);
+                    }
+                }
             }
         }
-        if !commit(app, lock, tenant, writes).await? {
-            return Ok(false);
-        }
+        Ok(writes)
     }
-    show(app, lock, tenant, upload, outcome, generation, is_quiet(plan)).await
 }
 
 /// Writes a part of the plan, if the school is still held for this upload; false if it is not, or somebody was faster.
@@ -152,31 +220,25 @@ fn write(
     }
 }
 
-/// The one write that shows everything: the school's generation, its lock and the upload's status, together.
+/// The one write that shows everything: the school's generation, its lock and the upload's end, together.
 async fn show(
     app: &App,
     lock: &Lock,
     tenant: &Tenant,
-    upload: &Upload,
-    outcome: &Outcome,
-    generation: u64,
-    quiet: bool,
+    generation: Option<u64>,
+    end: End,
 ) -> Result<bool, IngestError> {
     let unchanged = Condition::All(vec![
         lock.held(),
         Condition::Is("revision", value(tenant.school.revision)),
         Condition::Is("generation", value(tenant.school.generation)),
     ]);
-    let free = Update::new().remove("importing").remove("importing_until");
-    let school = if quiet { free } else { free.set("generation", generation).add("revision", 1) };
-    let done = Update::new()
-        .set("status", UploadStatus::Done)
-        .set("outcome", outcome)
-        .set("changed_at", time::now());
-    let writes = vec![
-        Write::update(TableName::Directory, key::school(tenant.id()), school, unchanged),
-        Write::update(TableName::Directory, key::upload(tenant.id(), upload.upload_id), done, is_open()),
-    ];
+    let free = end.school.remove("importing").remove("importing_until");
+    let school = match generation {
+        None => free,
+        Some(generation) => free.set("generation", generation).add("revision", 1),
+    };
+    let writes = vec![Write::update(TableName::Directory, key::school(tenant.id()), school, unchanged), end.record];
     match app.tables.transact(writes).await {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict) => Ok(false),

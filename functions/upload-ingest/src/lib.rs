@@ -5,34 +5,47 @@
 
 mod apply;
 mod arrival;
+mod read;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
     app::Cloud,
     batch::{self, Failure},
-    config::ConfigError,
-    object::{Bucket, Object, ObjectError, report_key, upload_key},
-    person::store::{Directory, ReadError},
+    config::{self, ConfigError},
+    object::{Bucket, ObjectError, report_key, upload_key},
+    person::store::{Directory, Former, ReadError},
+    queue::{QueueError, Queues, Task},
     school::{Tenant, TenantError},
-    seal::{self, Keyring},
+    seal::Keyring,
     store::{
         key::{self, TableName},
-        table::{Condition, StoreError, Tables, Update, value},
+        table::{Condition, StoreError, Tables, Update, Write, value},
     },
     time,
     upload::{
-        MAX_BYTES, Refusal, decode,
+        MAX_BYTES, Refusal,
         finding::{self, Finding},
-        intake::Intake,
-        plan::{self, HeldBecause, Plan},
-        roll, sheet,
+        plan::{self, HeldBecause, Plan, Terms},
         store::{FINDINGS_KEPT, Mode, Outcome, Upload, UploadStatus},
+        undo,
     },
 };
 
-use crate::arrival::Arrival;
+use crate::{
+    apply::{End, Progress, Work},
+    arrival::Arrival,
+    read::ReadFile,
+};
+
+/// How often a plan is made anew because somebody changed the directory.
+const ROUNDS: usize = 5;
+/// What is kept back of the function's time for handing over: one transaction and one message take far less.
+const RESERVE: Duration = Duration::from_secs(20);
 
 /// What the function was given.
 #[derive(Debug)]
@@ -41,6 +54,8 @@ pub struct App {
     keyring: Arc<Keyring>,
     uploads: Bucket,
     exports: Bucket,
+    queues: Queues,
+    uploads_queue: String,
 }
 
 impl App {
@@ -53,17 +68,21 @@ impl App {
             tables,
             uploads: cloud.bucket("UPLOADS_BUCKET")?,
             exports: cloud.bucket("EXPORTS_BUCKET")?,
+            queues: cloud.queues(),
+            uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
         })
     }
 }
 
-/// Works through a batch.
-pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
+/// Works through a batch; the function is stopped at `ends_at`.
+pub async fn handle(app: &Arc<App>, event: SqsEvent, ends_at: SystemTime) -> SqsBatchResponse {
+    let left = ends_at.duration_since(SystemTime::now()).unwrap_or_default();
+    let deadline = Instant::now() + left.saturating_sub(RESERVE);
     batch::each(event, |body| {
         let app = app.clone();
         async move {
             for arrival in arrival::read(&body).map_err(Failure::retry)? {
-                take_in(&app, arrival).await.map_err(Failure::retry)?;
+                take_in(&app, arrival, deadline).await.map_err(Failure::retry)?;
             }
             Ok(())
         }
@@ -86,6 +105,9 @@ pub enum IngestError {
     /// The school.
     #[error(transparent)]
     Tenant(#[from] TenantError),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// Another import of the school is under way.
     #[error("another import of this school is under way")]
     Busy,
@@ -94,7 +116,7 @@ pub enum IngestError {
     Restless,
 }
 
-async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
+async fn take_in(app: &App, arrival: Arrival, deadline: Instant) -> Result<(), IngestError> {
     let Arrival { school, upload: upload_id } = arrival;
     let at = || key::upload(school, upload_id);
     let Some(upload) = app.tables.get::<Upload>(at()).await? else {
@@ -106,7 +128,7 @@ async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
     match what_to_do(&upload) {
         ToDo::Nothing => return Ok(()),
         ToDo::Erase => return erase(app, &upload).await,
-        ToDo::Import => {}
+        ToDo::Import | ToDo::Undo => {}
     }
     let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
         Ok(tenant) => tenant,
@@ -118,7 +140,8 @@ async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
     // Read again now that nobody else is at it: an event delivered twice finds the first delivery's work done.
     let result = match app.tables.get::<Upload>(at()).await {
         Ok(Some(upload)) => match what_to_do(&upload) {
-            ToDo::Import => import(app, &tenant, &lock, &upload).await,
+            ToDo::Import => import(app, &tenant, &lock, &upload, deadline).await,
+            ToDo::Undo => undo(app, &lock, &upload, deadline).await,
             ToDo::Erase => erase(app, &upload).await,
             ToDo::Nothing => Ok(()),
         },
@@ -132,6 +155,7 @@ async fn take_in(app: &App, arrival: Arrival) -> Result<(), IngestError> {
 
 enum ToDo {
     Import,
+    Undo,
     Erase,
     Nothing,
 }
@@ -139,6 +163,7 @@ enum ToDo {
 fn what_to_do(upload: &Upload) -> ToDo {
     match upload.status {
         UploadStatus::Waiting | UploadStatus::Reading | UploadStatus::Applying => ToDo::Import,
+        UploadStatus::Done if upload.undone_by.is_some() => ToDo::Undo,
         // Waits for a person; an approval sets `applying` before it queues its task.
         UploadStatus::Review => ToDo::Nothing,
         // Whatever arrives under an ended upload, the same file sent again say, must not stay.
@@ -149,7 +174,13 @@ fn what_to_do(upload: &Upload) -> ToDo {
 }
 
 /// Reads the file and does what it says, with the school held.
-async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload) -> Result<(), IngestError> {
+async fn import(
+    app: &App,
+    tenant: &Tenant,
+    lock: &apply::Lock,
+    upload: &Upload,
+    deadline: Instant,
+) -> Result<(), IngestError> {
     if upload.status == UploadStatus::Waiting && !set(app, upload, UploadStatus::Reading, None).await? {
         // It has expired this very moment.
         return Ok(());
@@ -160,98 +191,140 @@ async fn import(app: &App, tenant: &Tenant, lock: &apply::Lock, upload: &Upload)
         tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, "the file is not there");
         return Ok(());
     };
-    match read(tenant, upload, &object) {
+    match read::read(tenant, upload, &object) {
         Ok(read) => {
             drop(object);
-            decide(app, lock, upload, read).await
+            decide(app, lock, upload, read, deadline).await
         }
         Err(refusal) => refuse(app, upload, refusal).await,
     }
 }
 
-/// A file as families, with what describes it.
-struct ReadFile {
-    format: &'static str,
-    encoding: &'static str,
-    /// SHA-256, in hexadecimal: an approval is for this very file.
-    hash: String,
-    roll: roll::Roll,
-}
-
-fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFile, Refusal> {
-    if object.bytes.len() > MAX_BYTES {
-        return Err(Refusal::TooLarge);
-    }
-    if object.bytes.len() != upload.bytes {
-        return Err(Refusal::WrongSize);
-    }
-    let content_type = object.content_type.as_deref().unwrap_or_default();
-    if !content_type
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(shared::object::UPLOAD_CONTENT_TYPE))
-    {
-        return Err(Refusal::WrongContentType);
-    }
-    let today = time::date_in(&tenant.school.time_zone, upload.created_at);
-    let decoded = decode::decode(&object.bytes)?;
-    let mut intake = Intake::new(&tenant.school.agreement, today);
-    sheet::read(decoded.text, &mut intake)?;
-    Ok(ReadFile {
-        format: "csv",
-        encoding: decoded.encoding,
-        hash: seal::sha256(&object.bytes),
-        roll: intake.finish()?,
-    })
-}
-
 /// Plans, and applies or holds. If the directory changes underneath, plans anew.
-async fn decide(app: &App, lock: &apply::Lock, upload: &Upload, read: ReadFile) -> Result<(), IngestError> {
-    const ROUNDS: usize = 5;
+async fn decide(
+    app: &App,
+    lock: &apply::Lock,
+    upload: &Upload,
+    read: ReadFile,
+    deadline: Instant,
+) -> Result<(), IngestError> {
     for _ in 0..ROUNDS {
         let tenant = lock.tenant(app).await?;
+        let school = &tenant.school;
         let directory = Directory::load(&app.tables, &tenant).await?;
-        let plan = plan::plan(
-            &read.roll,
-            &directory,
-            upload.upload_id,
-            upload.scope,
-            tenant.school.generation,
-            time::now(),
-        );
+        let terms = Terms {
+            upload: upload.upload_id,
+            scope: &upload.scope,
+            generation: school.generation,
+            file: &read.hash[..16],
+            is_rollover: false,
+            last_export: school.exported.get(read.format).copied(),
+            rejected: &upload.rejected,
+            now: time::now(),
+        };
+        let plan = plan::plan(&read.roll, &directory, terms);
         // An approval is for the plan that was shown: if the directory has moved on, or another file lies there, there is a
         // new plan to look at.
         let approved = upload.approved_by.is_some()
-            && upload.outcome.planned_revision == tenant.school.revision
+            && upload.outcome.planned_revision == school.revision
             && upload.outcome.file_hash.as_deref() == Some(read.hash.as_str());
         let held = if approved {
             None
         } else {
             plan.held.or((upload.mode == Mode::Preview).then_some(HeldBecause::Preview))
         };
-        let outcome = Outcome {
-            format: Some(read.format.to_owned()),
-            encoding: Some(read.encoding.to_owned()),
-            rows: read.roll.rows,
-            counts: plan.counts,
-            dropped_columns: read.roll.dropped_columns,
-            findings: plan.findings.iter().take(FINDINGS_KEPT).cloned().collect(),
-            findings_total: plan.findings.len(),
-            held_because: held,
-            planned_revision: tenant.school.revision,
-            file_hash: Some(read.hash.clone()),
-        };
+        let outcome = outcome(&read, &plan, held, school.revision);
         report(app, upload, &plan.findings).await?;
         if held.is_some() {
             set(app, upload, UploadStatus::Review, Some(outcome)).await?;
             return Ok(());
         }
-        if apply::apply(app, lock, &tenant, &directory, &plan, upload, &outcome).await? {
-            tracing::info!(school = %upload.school_id, upload = %upload.upload_id, changes = plan.changes.len(), findings = plan.findings.len(), "upload applied");
-            return erase(app, upload).await;
+        let work = Work { changes: &plan.changes, ends: &[], withdrawals: &plan.withdrawals };
+        let mut exported = school.exported.clone();
+        if let Some(at) = read.roll.exported_at {
+            let newest = exported.entry(read.format.to_owned()).or_insert(at);
+            *newest = at.max(*newest);
+        }
+        let keep = if exported == school.exported { Update::new() } else { Update::new().set("exported", exported) };
+        let done = Update::new()
+            .set("status", UploadStatus::Done)
+            .set("outcome", &outcome)
+            .set("changed_at", time::now());
+        let end = end(upload, done, is_open(), keep);
+        match apply::apply(app, lock, &tenant, &directory, work, end, deadline).await? {
+            Progress::Shown => {
+                tracing::info!(school = %upload.school_id, upload = %upload.upload_id, changes = plan.changes.len(), findings = plan.findings.len(), "upload applied");
+                return erase(app, upload).await;
+            }
+            Progress::OutOfTime => return hand_over(app, upload).await,
+            Progress::Overtaken => {}
         }
     }
     Err(IngestError::Restless)
+}
+
+/// What is told of a plan.
+fn outcome(read: &ReadFile, plan: &Plan, held: Option<HeldBecause>, revision: u64) -> Outcome {
+    Outcome {
+        format: Some(read.format.to_owned()),
+        encoding: read.encoding.map(str::to_owned),
+        rows: read.roll.rows,
+        counts: plan.counts,
+        dropped_columns: read.roll.dropped_columns,
+        findings: plan.findings.iter().take(FINDINGS_KEPT).cloned().collect(),
+        findings_total: plan.findings.len(),
+        proposals: plan.proposals.iter().take(FINDINGS_KEPT).copied().collect(),
+        proposals_total: plan.proposals.len(),
+        exported_at: read.roll.exported_at,
+        held_because: held,
+        planned_revision: revision,
+        touched: plan.changes.len(),
+        file_hash: Some(read.hash.clone()),
+    }
+}
+
+/// Takes an applied upload back, as far as nobody has changed it since.
+async fn undo(app: &App, lock: &apply::Lock, upload: &Upload, deadline: Instant) -> Result<(), IngestError> {
+    for _ in 0..ROUNDS {
+        let tenant = lock.tenant(app).await?;
+        let directory = Directory::load(&app.tables, &tenant).await?;
+        let former = Former::open(&tenant, &directory, upload.upload_id).map_err(ReadError::from)?;
+        let undo = undo::undo(
+            &directory,
+            &former,
+            upload.upload_id,
+            upload.outcome.touched,
+            tenant.school.generation,
+        );
+        let work = Work { changes: &undo.changes, ends: &undo.ends, withdrawals: &undo.withdrawals };
+        let undone = Update::new()
+            .set("status", UploadStatus::Undone)
+            .set("undone", undo.undone)
+            .set("changed_at", time::now());
+        let is_done = Condition::Is("status", value(UploadStatus::Done));
+        let end = end(upload, undone, is_done, Update::new());
+        match apply::apply(app, lock, &tenant, &directory, work, end, deadline).await? {
+            Progress::Shown => {
+                tracing::info!(school = %upload.school_id, upload = %upload.upload_id, restored = undo.undone.restored, kept = undo.undone.kept, "upload undone");
+                return Ok(());
+            }
+            Progress::OutOfTime => return hand_over(app, upload).await,
+            Progress::Overtaken => {}
+        }
+    }
+    Err(IngestError::Restless)
+}
+
+fn end(upload: &Upload, record: Update, is_still: Condition, school: Update) -> End {
+    let at = key::upload(upload.school_id, upload.upload_id);
+    End { upload: upload.upload_id, record: Write::update(TableName::Directory, at, record, is_still), school }
+}
+
+/// Queues the upload for a worker with a whole time limit before it: what is written already is not written again.
+async fn hand_over(app: &App, upload: &Upload) -> Result<(), IngestError> {
+    tracing::info!(school = %upload.school_id, upload = %upload.upload_id, "time is running out; handed over");
+    let task = Task::ApplyUpload { school_id: upload.school_id, upload_id: upload.upload_id };
+    Ok(app.queues.send(&app.uploads_queue, &upload.school_id.to_string(), &[task]).await?)
 }
 
 async fn report(app: &App, upload: &Upload, findings: &[Finding]) -> Result<(), IngestError> {
@@ -321,9 +394,4 @@ async fn erase(app: &App, upload: &Upload) -> Result<(), IngestError> {
         )
         .await?;
     Ok(())
-}
-
-/// Whether a plan changes nothing at all.
-fn is_quiet(plan: &Plan) -> bool {
-    plan.changes.is_empty() && plan.withdrawals.is_empty()
 }

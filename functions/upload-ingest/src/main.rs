@@ -12,5 +12,10 @@ use upload_ingest::{App, handle};
 async fn main() -> Result<(), Error> {
     shared::log::start();
     let app = Arc::new(App::from_env().await?);
-    run(service_fn(|event: LambdaEvent<_>| async { Ok::<_, Error>(handle(&app, event.payload).await) })).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        let ends_at = event.context.deadline();
+        let app = &app;
+        async move { Ok::<_, Error>(handle(app, event.payload, ends_at).await) }
+    }))
+    .await
 }

@@ -90,7 +90,7 @@ impl Relationship {
 }
 
 /// The tie between a pupil and a contact. Stored sealed.
-// Four independent facts that sources state one by one: an enum of their sixteen combinations would say less.
+// Independent facts that sources state one by one: an enum of their combinations would say less.
 #[expect(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +116,9 @@ pub struct Link {
     /// The office set this link by hand: an upload neither changes it nor calls it missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
+    /// The office took the tie away: nobody sees it, and a file that still names it does not bring it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// Since when the sources no longer name this link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,

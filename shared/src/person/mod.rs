@@ -8,7 +8,7 @@ pub mod name;
 pub mod phone;
 pub mod store;
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::{BTreeMap, BTreeSet}, fmt};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,9 @@ pub struct Person {
     /// What the office set by hand: it outlives every upload until the source says the same.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub by_hand: BTreeSet<Field>,
+    /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blanked: BTreeMap<Field, String>,
 }
 
 impl Person {
@@ -160,6 +163,7 @@ impl Person {
             missing_since: None,
             manual: false,
             by_hand: BTreeSet::new(),
+            blanked: BTreeMap::new(),
         }
     }
 
@@ -178,6 +182,26 @@ impl Person {
         !self.deceased
             && self.starts_on.is_none_or(|first| first <= day)
             && self.leaves_on.is_none_or(|last| day <= last)
+    }
+
+    /// Adds what another row says about the same person.
+    pub fn add_contact_points(&mut self, more: &Self) {
+        fn add<T: Clone + PartialEq>(to: &mut Vec<T>, more: &[T]) {
+            for one in more {
+                if !to.contains(one) {
+                    to.push(one.clone());
+                }
+            }
+        }
+        add(&mut self.emails, &more.emails);
+        add(&mut self.phones, &more.phones);
+        add(&mut self.source_ids, &more.source_ids);
+        add(&mut self.groups, &more.groups);
+        self.unusable_contact_point |= more.unusable_contact_point;
+        self.deceased |= more.deceased;
+        if self.title.is_none() {
+            self.title.clone_from(&more.title);
+        }
     }
 
     /// The first UK mobile, which is where a text goes.

@@ -5,7 +5,7 @@
 //! none, from one write of the school record. A crashed upload leaves versions that nobody sees and the next import
 //! replaces. `former` serves undo, and retention-cleanup drops it after 30 days.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -53,6 +53,27 @@ impl Versions {
     /// The version that readers of a school at `generation` see.
     pub fn visible(&self, generation: u64) -> Option<&Version> {
         if self.live.generation <= generation { Some(&self.live) } else { self.former.as_ref() }
+    }
+
+    /// Whether readers of a school at `generation` see what `upload` wrote.
+    pub fn is_of(&self, upload: UploadId, generation: u64) -> bool {
+        self.visible(generation).is_some_and(|version| version.upload_id == Some(upload))
+    }
+
+    /// What was there before `upload`, if readers still see what it wrote. An undo that has begun has swapped the two versions.
+    fn before(&self, upload: UploadId, generation: u64) -> Option<&Version> {
+        if !self.is_of(upload, generation) {
+            return None;
+        }
+        if self.is_undo(generation) { Some(&self.live) } else { self.former.as_ref() }
+    }
+
+    /// Whether the version that nobody sees yet takes one upload's own version back: no import writes over its own.
+    fn is_undo(&self, generation: u64) -> bool {
+        let Some(former) = &self.former else { return false };
+        self.live.generation > generation
+            && self.live.upload_id.is_some()
+            && self.live.upload_id == former.upload_id
     }
 }
 
@@ -213,6 +234,16 @@ impl Directory {
         self.links
             .iter()
             .filter_map(|((pupil, contact), stored)| Some((*pupil, *contact, stored.value.as_ref()?)))
+            .filter(|(_, _, link)| !link.ended)
+    }
+
+    /// Contact -> the pupils they are visibly tied to.
+    pub fn families(&self) -> HashMap<PersonId, Vec<PersonId>> {
+        let mut families: HashMap<_, Vec<_>> = HashMap::new();
+        for (pupil, contact, _) in self.visible_links() {
+            families.entry(contact).or_default().push(pupil);
+        }
+        families
     }
 
     /// The visible links of one pupil.
@@ -222,6 +253,37 @@ impl Directory {
             .range((pupil, lowest)..)
             .take_while(move |((of, _), _)| *of == pupil)
             .filter_map(|((_, contact), stored)| Some((*contact, stored.value.as_ref()?)))
+            .filter(|(_, link)| !link.ended)
+    }
+}
+
+/// What people and links were before one upload: of those that are still as it wrote them.
+#[derive(Clone, Debug, Default)]
+pub struct Former {
+    /// People who were somebody before; who came with the upload is not among them.
+    pub people: BTreeMap<PersonId, Person>,
+    /// Links that were something before.
+    pub links: BTreeMap<(PersonId, PersonId), Link>,
+}
+
+impl Former {
+    /// Opens what `upload` replaced.
+    pub fn open(tenant: &Tenant, directory: &Directory, upload: UploadId) -> Result<Self, SealError> {
+        let mut former = Self::default();
+        let generation = tenant.school.generation;
+        for (id, stored) in &directory.people {
+            let at = key::person(tenant.id(), *id);
+            if let Some(person) = open(&tenant.key, &at, stored.versions.before(upload, generation))? {
+                former.people.insert(*id, person);
+            }
+        }
+        for (ends, stored) in &directory.links {
+            let at = key::link(tenant.id(), ends.0, ends.1);
+            if let Some(link) = open(&tenant.key, &at, stored.versions.before(upload, generation))? {
+                former.links.insert(*ends, link);
+            }
+        }
+        Ok(former)
     }
 }
 
@@ -305,6 +367,28 @@ pub fn write_link(
     )
 }
 
+/// The write after which there is nobody, or no tie, any more.
+pub fn end(
+    tenant: &Tenant,
+    at: Subject,
+    before: Option<&Versions>,
+    stamp: Stamp,
+) -> Result<Write, StoreError> {
+    match at {
+        Subject::Person(person) => write_person(tenant, person, before, None, stamp),
+        Subject::Link(pupil, contact) => write_link(tenant, (pupil, contact), before, None, stamp),
+    }
+}
+
+/// Whether an earlier, unfinished run has ended it already.
+pub fn is_ended(before: Option<&Versions>, stamp: Stamp) -> bool {
+    before.is_some_and(|before| {
+        before.live.generation == stamp.generation
+            && before.live.upload_id == stamp.upload_id
+            && before.live.details.is_none()
+    })
+}
+
 /// Whether an earlier, unfinished run of the same upload has written just this already: the run that goes on need not.
 pub fn is_written<T: DeserializeOwned + PartialEq>(
     tenant: &Tenant,
@@ -328,7 +412,9 @@ pub fn withdraw(tenant: &Tenant, at: Subject, before: &Versions) -> Result<Write
     let Some(live) = visible.cloned() else {
         return Ok(Write::delete(TableName::Directory, at.key(tenant.id()), condition));
     };
-    let versions = Versions { rev: before.rev + 1, live, former: None };
+    // What a dead undo has taken out of `former` goes back there: without it, nobody could take the upload back any more.
+    let former = before.is_undo(tenant.school.generation).then(|| before.live.clone());
+    let versions = Versions { rev: before.rev + 1, live, former };
     match at {
         Subject::Person(person_id) => {
             let person: Option<Person> =

@@ -3,7 +3,7 @@
 use crate::{person::Role, privacy::agreement::Field};
 
 /// A column we know: whose fact it is, and which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Column {
     /// The role of the person the fact is about. Facts about the tie count as the contact's.
     pub role: Role,

@@ -127,6 +127,9 @@ impl<'a> Intake<'a> {
                     self.labels.len() - 1
                 });
                 let source = if column.field == Field::Upn { UPN } else { source };
+                if header > 0 {
+                    self.roll.columns.insert(column);
+                }
                 return Some(Place { column, source, label: u16::try_from(label).ok()? });
             }
         }
@@ -172,7 +175,7 @@ impl<'a> Intake<'a> {
     }
 
     /// The file speaks for a part of the school only (a delta, one page of many): nobody absent is missing.
-    pub const fn is_partial(&mut self) {
+    pub fn is_partial(&mut self) {
         self.roll.scope = Scope::Partial;
     }
 

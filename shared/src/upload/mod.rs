@@ -7,11 +7,15 @@ pub mod cell;
 pub mod column;
 pub mod decode;
 pub mod finding;
+pub mod identity;
 pub mod intake;
+pub mod likeness;
+pub mod merge;
 pub mod plan;
 pub mod roll;
 pub mod sheet;
 pub mod store;
+pub mod undo;
 
 use serde::{Deserialize, Serialize};
 

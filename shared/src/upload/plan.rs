@@ -7,25 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     finding::{Code, Finding},
-    roll::{Entry, Identity, Roll, contact_likeness, is_somebody_else},
+    identity::{self, Is, Proposal, Who},
+    merge::{self, Says},
+    roll::{Identity, Roll},
     store::Scope,
 };
 use crate::{
     id::{PersonId, UploadId},
     person::{
         Person, Role,
-        email::EmailAddress,
-        guardianship::{Link, Relationship, Responsibility},
-        name::fold,
-        phone::{PhoneKind, PhoneNumber},
-        store::{Directory, Stored, Subject},
+        guardianship::Link,
+        store::{Directory, Subject},
     },
 };
 
-/// A plan that calls more than this share of a kind missing is held (the limits that rostering services publish).
-const HELD_ABOVE_MISSING_PERCENT: usize = 10;
-/// A plan that changes more than this share of a kind is held.
-const HELD_ABOVE_CHANGED_PERCENT: usize = 75;
+/// Above which share of a kind, in percent, a plan waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limits {
+    missing: usize,
+    changed: usize,
+}
+
+/// The limits that rostering services publish.
+const USUAL: Limits = Limits { missing: 10, changed: 75 };
+/// In a window that the school has named for its rollover: a year of seven leaves (15 %), or two of a middle school's four, and
+/// everybody changes year.
+const ROLLOVER: Limits = Limits { missing: 50, changed: 100 };
 
 /// What an upload does to one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +64,17 @@ pub struct Counts {
     pub link: Count,
 }
 
+impl Counts {
+    fn of(&mut self, role: Role) -> &mut Count {
+        match role {
+            Role::Pupil => &mut self.pupil,
+            Role::Contact => &mut self.contact,
+            Role::Staff => &mut self.staff,
+            Role::Governor => &mut self.governor,
+        }
+    }
+}
+
 /// Why a plan waits for a person's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +85,8 @@ pub enum HeldBecause {
     ManyMissing,
     /// Too many would change.
     ManyChanged,
+    /// As many would be missing or change as a rollover makes, in the window that the school has named for it.
+    PlannedRollover,
     /// A column writes some dates day first and some month first.
     MixedDateOrder,
     /// The source made the file before one that was applied already.
@@ -76,6 +96,14 @@ pub enum HeldBecause {
     /// A contact who is kept away from a pupil is not in the file, and somebody new is: it may be the same person under another
     /// id, who would be written to.
     RestrictedContactReplaced,
+}
+
+impl HeldBecause {
+    /// Whether somebody else than who sent the file has to approve it. Who asked for a preview, or named the days of the
+    /// rollover, has been careful already.
+    pub const fn needs_a_second_person(self) -> bool {
+        !matches!(self, Self::Preview | Self::PlannedRollover)
+    }
 }
 
 /// The newest value for one person or link.
@@ -98,56 +126,81 @@ pub struct Plan {
     pub counts: Counts,
     /// Why it has to wait, if it has.
     pub held: Option<HeldBecause>,
+    /// Whom the office is asked about: the plan takes each proposal for accepted.
+    pub proposals: Vec<Proposal>,
     /// The roll's findings and the plan's own.
     pub findings: Vec<Finding>,
 }
 
+/// What a plan depends on besides file and directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The upload: the ids of new people are derived from it, so that planning again gives the same ones.
+    pub upload: UploadId,
+    /// How much of the school the office says the file speaks for.
+    pub scope: &'a Scope,
+    /// The school's generation.
+    pub generation: u64,
+    /// The beginning of the file's hash.
+    pub file: &'a str,
+    /// Whether it is the school's window for its rollover.
+    pub is_rollover: bool,
+    /// When the source made the newest file of this format that was applied.
+    pub last_export: Option<Timestamp>,
+    /// People whom the office has said a proposal does not mean.
+    pub rejected: &'a BTreeSet<PersonId>,
+    /// The instant.
+    pub now: Timestamp,
+}
+
 /// Plans what `roll` does to `directory`.
-///
-/// The ids of new people are derived from the upload and the source's id: planning again gives the same ones.
-pub fn plan(
-    roll: &Roll,
-    directory: &Directory,
-    upload: UploadId,
-    scope: Scope,
-    generation: u64,
-    now: Timestamp,
-) -> Plan {
-    let mut plan = Plan { findings: roll.findings.clone(), ..Plan::default() };
+pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
+    let who = identity::who(roll, directory, terms.rejected);
+    let is_older = matches!((roll.exported_at, terms.last_export), (Some(this), Some(last)) if this < last);
+    let scope = if roll.scope == Scope::Partial || is_older { &Scope::Partial } else { terms.scope };
     let mut planner = Planner {
-        plan: &mut plan,
+        plan: Plan { findings: roll.findings.clone(), ..Plan::default() },
+        roll,
         directory,
-        upload,
+        who: &who,
+        terms,
         scope,
-        now,
-        undecided: BTreeSet::new(),
-        unsure: BTreeSet::new(),
-        strangers: BTreeSet::new(),
-        families: families(directory),
+        families: directory.families(),
+        named: BTreeSet::new(),
+        of: HashMap::new(),
     };
-    let pupils = planner.people(Role::Pupil, roll);
-    planner.leave_out(&roll.links, &pupils);
-    let contacts = planner.people(Role::Contact, roll);
-    for role in [Role::Staff, Role::Governor] {
-        planner.people(role, roll);
+    for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
+        planner.people(role);
     }
-    planner.links(&roll.links, &pupils, &contacts);
-    plan.held = roll.held.or(plan.held).or(hold(&plan.counts));
+    planner.links();
+    planner.gone();
+    let mut plan = planner.plan;
+    plan.findings.extend(who.findings.iter().cloned());
     plan.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
-    let written: BTreeSet<_> = plan.changes.iter().map(subject).collect();
-    let pending = |live: u64| live > generation;
-    let people = directory
-        .people
-        .iter()
-        .filter(|(_, stored)| pending(stored.versions.live.generation))
-        .map(|(id, _)| Subject::Person(*id));
-    let links = directory
-        .links
-        .iter()
-        .filter(|(_, stored)| pending(stored.versions.live.generation))
-        .map(|((pupil, contact), _)| Subject::Link(*pupil, *contact));
-    plan.withdrawals = people.chain(links).filter(|subject| !written.contains(subject)).collect();
+    plan.proposals.clone_from(&who.proposals);
+    let held = [
+        roll.held,
+        plan.held,
+        is_older.then_some(HeldBecause::OlderFile),
+        (!plan.proposals.is_empty()).then_some(HeldBecause::SamePersonProposed),
+        hold(&plan.counts, terms.is_rollover),
+    ];
+    plan.held = held.into_iter().flatten().next();
+    plan.withdrawals = withdrawals(directory, &plan.changes, terms.generation);
     plan
+}
+
+/// Versions that a dead import left under a generation that nobody sees, and that this plan does not replace.
+pub(super) fn withdrawals(directory: &Directory, changes: &[Change], generation: u64) -> Vec<Subject> {
+    let written: BTreeSet<_> = changes.iter().map(subject).collect();
+    let people = directory.people.iter().map(|(id, stored)| (Subject::Person(*id), &stored.versions));
+    let links = directory.links.iter().map(|(ends, stored)| (Subject::Link(ends.0, ends.1), &stored.versions));
+    people
+        .chain(links)
+        .filter(|(_, versions)| versions.live.generation > generation)
+        .map(|(subject, _)| subject)
+        .filter(|subject| !written.contains(subject))
+        .collect()
 }
 
 /// What a change is about.
@@ -158,258 +211,202 @@ pub const fn subject(change: &Change) -> Subject {
     }
 }
 
-fn hold(counts: &Counts) -> Option<HeldBecause> {
-    let kinds = [counts.pupil, counts.contact, counts.link];
-    let over = |part: usize, percent: usize, count: &Count| {
-        part * 100 > percent * (count.changed + count.unchanged + count.missing)
+fn hold(counts: &Counts, is_rollover: bool) -> Option<HeldBecause> {
+    let kinds = [counts.pupil, counts.contact, counts.staff, counts.governor, counts.link];
+    let over = |limits: Limits| {
+        let share = |part: usize, percent: usize, count: &Count| {
+            part * 100 > percent * (count.changed + count.unchanged + count.missing)
+        };
+        if kinds.iter().any(|count| share(count.missing, limits.missing, count)) {
+            Some(HeldBecause::ManyMissing)
+        } else if kinds.iter().any(|count| share(count.changed, limits.changed, count)) {
+            Some(HeldBecause::ManyChanged)
+        } else {
+            None
+        }
     };
-    if kinds.iter().any(|count| over(count.missing, HELD_ABOVE_MISSING_PERCENT, count)) {
-        return Some(HeldBecause::ManyMissing);
-    }
-    kinds
-        .iter()
-        .any(|count| over(count.changed, HELD_ABOVE_CHANGED_PERCENT, count))
-        .then_some(HeldBecause::ManyChanged)
-}
-
-/// Contact -> the pupils they are tied to.
-fn families(directory: &Directory) -> HashMap<PersonId, Vec<PersonId>> {
-    directory.visible_links().fold(HashMap::new(), |mut families: HashMap<_, Vec<_>>, (pupil, contact, _)| {
-        families.entry(contact).or_default().push(pupil);
-        families
-    })
+    if is_rollover { over(ROLLOVER).or(over(USUAL).map(|_| HeldBecause::PlannedRollover)) } else { over(USUAL) }
 }
 
 struct Planner<'a> {
-    plan: &'a mut Plan,
+    plan: Plan,
+    roll: &'a Roll,
     directory: &'a Directory,
-    upload: UploadId,
-    scope: Scope,
-    now: Timestamp,
-    /// Pupils whose id the file gives to somebody else: they and their families wait for the office as they are.
-    undecided: BTreeSet<PersonId>,
-    /// Contacts whose id or likeness the file gives to somebody else: they and their ties wait too.
-    unsure: BTreeSet<PersonId>,
-    /// Contacts whom the file names for nobody but such pupils.
-    strangers: BTreeSet<Identity>,
+    who: &'a Who<'a>,
+    terms: Terms<'a>,
+    scope: &'a Scope,
     /// Contact -> the pupils they are tied to.
     families: HashMap<PersonId, Vec<PersonId>>,
+    /// People of the directory whom the file names.
+    named: BTreeSet<PersonId>,
+    /// Who each entry of the file is from now on.
+    of: HashMap<(Role, &'a Identity), PersonId>,
 }
 
-impl Planner<'_> {
-    /// Plans everybody in one role; returns who each identity of the file is.
-    fn people(
-        &mut self,
-        role: Role,
-        roll: &Roll,
-    ) -> HashMap<Identity, PersonId> {
-        let known = self.known(role);
-        let waiting: BTreeSet<_> = self
-            .undecided
-            .iter()
-            .flat_map(|pupil| self.directory.links_of(*pupil))
-            .map(|(contact, _)| contact)
-            .collect();
-        let mut who = HashMap::new();
-        let mut named = BTreeSet::new();
+impl<'a> Planner<'a> {
+    /// Plans everybody in one role.
+    fn people(&mut self, role: Role) {
+        let ties = self.ties(role);
         let mut count = Count::default();
-        for (identity, entry) in roll.of(role) {
-            let id = match known.get(identity).map(Vec::as_slice) {
-                None | Some([]) if self.strangers.contains(identity) => continue,
-                None | Some([]) => {
+        let mut after: BTreeMap<PersonId, Person> = BTreeMap::new();
+        for (identity, entry) in self.roll.of(role) {
+            // A contact who stands in the file for undecided pupils alone would be tied to nobody.
+            let untied = ties.get(identity) == Some(&false);
+            let id = match self.who.is(role, identity) {
+                Is::Undecided => continue,
+                Is::New if untied => continue,
+                Is::Known(id) | Is::Proposed(id) if untied => {
+                    self.named.insert(id);
+                    continue;
+                }
+                Is::New => {
                     let id = self.new_id(role, identity);
                     count.created += 1;
-                    who.insert(identity.clone(), id);
-                    named.insert(id);
                     self.plan.changes.push(Change::Person(id, entry.value.clone()));
+                    self.of.insert((role, identity), id);
                     continue;
                 }
-                Some([id]) => *id,
-                Some(several) => {
-                    self.plan.findings.push(Finding::new(entry.row, None, Code::Ambiguous));
-                    self.leave_alone(role, several, &mut named, &mut count);
-                    continue;
-                }
+                Is::Known(id) | Is::Proposed(id) => id,
             };
             let Some(before) = self.directory.person(id) else { continue };
-            let reused = match role {
-                Role::Pupil => is_somebody_else(before, &entry.value),
-                _ => is_somebody_else(before, &entry.value) || self.strangers.contains(identity),
-            };
-            if reused {
-                // The source gave the id to somebody new: nothing is inherited, the office decides.
-                if !self.strangers.contains(identity) {
-                    self.plan.findings.push(Finding::new(entry.row, None, Code::IdReused));
-                }
-                self.leave_alone(role, &[id], &mut named, &mut count);
-                continue;
+            self.of.insert((role, identity), id);
+            self.named.insert(id);
+            if merge::moves_birthday(before, &entry.value) {
+                self.plan.findings.push(Finding::at(entry.row, "", Code::DateChanged));
             }
-            named.insert(id);
-            who.insert(identity.clone(), id);
-            let after = merge_person(before, &entry.value);
-            if after == *before {
+            let says = Says { columns: &self.roll.columns, file: self.terms.file };
+            match after.entry(id) {
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(merge::person(before, &entry.value, says));
+                }
+                // One person in two rows without ids, who are told apart by nothing any more.
+                std::collections::btree_map::Entry::Occupied(mut place) => {
+                    place.get_mut().add_contact_points(&entry.value);
+                }
+            }
+        }
+        for (id, after) in after {
+            if self.directory.person(id) == Some(&after) {
                 count.unchanged += 1;
             } else {
                 count.changed += 1;
                 self.plan.changes.push(Change::Person(id, after));
             }
         }
-        if self.scope == Scope::Full {
-            let directory = self.directory;
-            let absent = directory.visible_people().filter(|(id, person)| {
-                person.role == role
-                    && person.missing_since.is_none()
-                    && !person.manual
-                    && !named.contains(id)
-                    && !waiting.contains(id)
-                    && !self.is_held_fast(*id)
-            });
-            let missing = |(id, person): (PersonId, &Person)| {
-                Change::Person(id, Person { missing_since: Some(self.now), ..person.clone() })
-            };
-            let missing: Vec<_> = absent.map(missing).collect();
+        for id in &self.who.undecided {
+            count.unchanged += usize::from(self.directory.person(*id).is_some_and(|person| person.role == role));
+        }
+        // A file that names nobody in a role says nothing about it.
+        if !count.eq(&Count::default()) {
+            let missing: Vec<_> = self.directory.visible_people().filter(|(id, person)| person.role == role && self.is_missing(*id, person)).collect();
             count.missing = missing.len();
-            self.plan.changes.extend(missing);
+            let now = Some(self.terms.now);
+            self.plan.changes.extend(
+                missing.into_iter().map(|(id, person)| Change::Person(id, Person { missing_since: now, ..person.clone() })),
+            );
         }
-        match role {
-            Role::Pupil => self.plan.counts.pupil = count,
-            Role::Contact => self.plan.counts.contact = count,
-            Role::Staff => self.plan.counts.staff = count,
-            Role::Governor => self.plan.counts.governor = count,
-        }
-        who
+        *self.plan.counts.of(role) = count;
     }
 
-    /// Notes the contacts who stand in the file for undecided pupils alone: nothing would tie them to anybody.
-    fn leave_out(
-        &mut self,
-        links: &BTreeMap<(Identity, Identity), Entry<Link>>,
-        pupils: &HashMap<Identity, PersonId>,
-    ) {
-        let mut tied: BTreeMap<_, bool> = BTreeMap::new();
-        for (pupil, contact) in links.keys() {
-            *tied.entry(contact).or_default() |= pupils.contains_key(pupil);
+    /// Whether somebody of the directory is to be called missing.
+    fn is_missing(&self, id: PersonId, person: &Person) -> bool {
+        person.missing_since.is_none()
+            && !person.manual
+            && !self.named.contains(&id)
+            && !self.who.undecided.contains(&id)
+            && !self.is_held_fast(id)
+            && self.is_in_scope(id, person)
+    }
+
+    /// Whether the file speaks for somebody: a contact by all the pupils they belong to.
+    fn is_in_scope(&self, id: PersonId, person: &Person) -> bool {
+        match (self.scope, person.role) {
+            (Scope::Full, _) => true,
+            (Scope::Partial, _) => false,
+            (Scope::YearGroups(years), Role::Pupil) => {
+                person.year_group.as_ref().is_some_and(|year| years.contains(year))
+            }
+            (Scope::YearGroups(_), Role::Contact) => self.families.get(&id).is_some_and(|pupils| {
+                pupils.iter().all(|pupil| {
+                    self.directory.person(*pupil).is_some_and(|person| self.is_in_scope(*pupil, person))
+                })
+            }),
+            (Scope::YearGroups(_), Role::Staff | Role::Governor) => false,
         }
-        self.strangers =
-            tied.into_iter().filter(|(_, tied)| !tied).map(|(contact, _)| contact.clone()).collect();
+    }
+
+    /// Whether somebody must not be called missing: a restriction, or what the office set by hand, hangs on them, or the file may
+    /// mean the pupil they belong to.
+    fn is_held_fast(&self, contact: PersonId) -> bool {
+        self.families.get(&contact).into_iter().flatten().any(|pupil| {
+            let link = self.directory.links.get(&(*pupil, contact)).and_then(|stored| stored.value.as_ref());
+            self.who.undecided.contains(pupil) || link.is_some_and(|link| link.restricted || link.manual)
+        })
+    }
+
+    /// Contact -> whether the file ties them to any pupil who is decided.
+    fn ties(&self, role: Role) -> HashMap<&'a Identity, bool> {
+        let mut ties = HashMap::new();
+        if role == Role::Contact {
+            for (pupil, contact) in self.roll.links.keys() {
+                *ties.entry(contact).or_default() |= self.of.contains_key(&(Role::Pupil, pupil));
+            }
+        }
+        ties
     }
 
     fn new_id(&self, role: Role, identity: &Identity) -> PersonId {
         let name = format!("{}\0{identity:?}", role.word());
-        PersonId::derived(self.upload.made_at(), &self.upload.to_string(), &name)
+        PersonId::derived(self.terms.upload.made_at(), &self.terms.upload.to_string(), &name)
     }
 
-    /// Somebody whom the file may or may not mean stays as they are, and so does their family.
-    fn leave_alone(
-        &mut self,
-        role: Role,
-        people: &[PersonId],
-        named: &mut BTreeSet<PersonId>,
-        count: &mut Count,
-    ) {
-        for id in people {
-            if named.insert(*id) {
-                count.unchanged += 1;
-            }
-            match role {
-                Role::Pupil => drop(self.undecided.insert(*id)),
-                _ => drop(self.unsure.insert(*id)),
-            }
-        }
-    }
-
-    /// Whether somebody must not be called missing: a restriction, or what the office set by hand, hangs on them.
-    fn is_held_fast(&self, contact: PersonId) -> bool {
-        let links = self
-            .families
-            .get(&contact)
-            .into_iter()
-            .flatten()
-            .filter_map(|pupil| self.directory.links.get(&(*pupil, contact)));
-        links.filter_map(|stored| stored.value.as_ref()).any(|link| link.restricted || link.manual)
-    }
-
-    /// Who of the directory each identity may be. People without an id at the source are known by likeness, which is only
-    /// trusted where it fits one person alone.
-    fn known(&self, role: Role) -> HashMap<Identity, Vec<PersonId>> {
-        let mut known: HashMap<_, Vec<_>> = HashMap::new();
-        for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
-            for identity in self.identities(id, person) {
-                known.entry(identity).or_default().push(id);
-            }
-        }
-        known
-    }
-
-    /// The identities that [`super::roll`] gives to somebody: the source's id, or without one their likeness, for a contact in
-    /// each of their families.
-    fn identities(&self, id: PersonId, person: &Person) -> Vec<Identity> {
-        if !person.source_ids.is_empty() {
-            return person.source_ids.iter().cloned().map(Identity::Id).collect();
-        }
-        if person.role == Role::Pupil {
-            let born = person.date_of_birth.map(|born| born.expose().to_string()).unwrap_or_default();
-            let folded = format!("{}\0{}", fold(person.name.given()), fold(person.name.family()));
-            return vec![Identity::Likeness(format!("{folded}\0{born}"))];
-        }
-        let point =
-            person.email().map(EmailAddress::expose).or(person.phones.first().map(PhoneNumber::expose));
-        let pupils = self
-            .families
-            .get(&id)
-            .into_iter()
-            .flatten()
-            .filter_map(|pupil| Some((*pupil, self.directory.person(*pupil)?)));
-        pupils
-            .flat_map(|(pupil, of)| self.identities(pupil, of))
-            .map(|pupil| Identity::Likeness(contact_likeness(&pupil, &person.name, point)))
-            .collect()
-    }
-
-    fn links(
-        &mut self,
-        entries: &BTreeMap<(Identity, Identity), Entry<Link>>,
-        pupils: &HashMap<Identity, PersonId>,
-        contacts: &HashMap<Identity, PersonId>,
-    ) {
+    fn links(&mut self) {
         let mut count = Count::default();
         let mut named = BTreeSet::new();
         let mut joined_by_somebody_new = BTreeSet::new();
-        for ((pupil, contact), entry) in entries {
-            let (Some(pupil), Some(contact)) = (pupils.get(pupil), contacts.get(contact)) else { continue };
+        for ((pupil, contact), entry) in &self.roll.links {
+            let ends = (self.of.get(&(Role::Pupil, pupil)), self.of.get(&(Role::Contact, contact)));
+            let (Some(pupil), Some(contact)) = ends else { continue };
             let ends = (*pupil, *contact);
-            named.insert(ends);
-            let Some(before) =
-                self.directory.links.get(&ends).and_then(|stored: &Stored<Link>| stored.value.as_ref())
-            else {
-                count.created += 1;
-                if self.directory.person(ends.1).is_none() {
-                    joined_by_somebody_new.insert(ends.0);
-                }
-                self.plan.changes.push(Change::Link(ends, entry.value.clone()));
+            if !named.insert(ends) {
                 continue;
-            };
-            let after = merge_link(before, &entry.value);
-            if after == *before {
-                count.unchanged += 1;
-            } else {
-                count.changed += 1;
-                self.plan.changes.push(Change::Link(ends, after));
+            }
+            let stored = self.directory.links.get(&ends).and_then(|stored| stored.value.as_ref());
+            match stored {
+                None => {
+                    count.created += 1;
+                    if self.directory.person(ends.1).is_none() {
+                        joined_by_somebody_new.insert(ends.0);
+                    }
+                    self.plan.changes.push(Change::Link(ends, entry.value.clone()));
+                }
+                // The office has taken it away, and the source does not know yet.
+                Some(before) if before.ended => count.unchanged += 1,
+                Some(before) => {
+                    let after = merge::link(before, &entry.value);
+                    if after == *before {
+                        count.unchanged += 1;
+                    } else {
+                        count.changed += 1;
+                        self.plan.changes.push(Change::Link(ends, after));
+                    }
+                }
             }
         }
-        for (pupil, contact, link) in self
-            .directory
-            .visible_links()
-            .filter(|(pupil, contact, link)| !link.manual && !named.contains(&(*pupil, *contact)))
-            .filter(|(pupil, contact, _)| !self.undecided.contains(pupil) && !self.unsure.contains(contact))
-        {
-            // A restriction is not lifted by a file that forgets the person it restricts.
-            if link.missing_since.is_none() && !link.restricted && self.scope == Scope::Full {
+        // The ties of a pupil whom the file names are those it names. About a pupil who is absent it says nothing: they may be
+        // back tomorrow (case 67).
+        for ((pupil, contact), stored) in &self.directory.links {
+            let Some(link) = &stored.value else { continue };
+            let is_spoken_of = !self.roll.links.is_empty()
+                && *self.scope != Scope::Partial
+                && self.named.contains(pupil)
+                && !named.contains(&(*pupil, *contact))
+                && !self.who.undecided.contains(pupil)
+                && !self.who.undecided.contains(contact);
+            if is_spoken_of && !link.manual && !link.restricted && link.missing_since.is_none() && !link.ended {
                 count.missing += 1;
-                self.plan.changes.push(Change::Link(
-                    (pupil, contact),
-                    Link { missing_since: Some(self.now), ..link.clone() },
-                ));
+                let missing_since = Some(self.terms.now);
+                self.plan.changes.push(Change::Link((*pupil, *contact), Link { missing_since, ..link.clone() }));
             }
         }
         self.plan.counts.link = count;
@@ -418,67 +415,29 @@ impl Planner<'_> {
         });
         self.plan.held = replaced.then_some(HeldBecause::RestrictedContactReplaced);
     }
-}
 
-/// The file's word over what was known. A blank cell, or a column that is not there, clears nothing: a school that leaves a
-/// column out has not taken anything back.
-fn merge_person(before: &Person, after: &Person) -> Person {
-    if before.manual {
-        return before.clone();
-    }
-    let or = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
-    // Mobiles and other numbers stand in for themselves alone: a ruined mobile column must not leave only the landline.
-    let (new_mobiles, new_others): (Vec<_>, Vec<_>) = after.phones.iter().cloned().partition(is_mobile);
-    let (old_mobiles, old_others): (Vec<_>, Vec<_>) = before.phones.iter().cloned().partition(is_mobile);
-    let phones = [(new_mobiles, old_mobiles), (new_others, old_others)]
-        .map(|(new, old)| if new.is_empty() { old } else { new });
-    Person {
-        role: before.role,
-        title: or(&after.title, &before.title),
-        name: if after.name.is_empty() { before.name.clone() } else { after.name.clone() },
-        date_of_birth: after.date_of_birth.or(before.date_of_birth),
-        year_group: or(&after.year_group, &before.year_group),
-        class: or(&after.class, &before.class),
-        preferred_name: after.preferred_name.clone().or_else(|| before.preferred_name.clone()),
-        former_family_name: or(&after.former_family_name, &before.former_family_name),
-        groups: if after.groups.is_empty() { before.groups.clone() } else { after.groups.clone() },
-        starts_on: after.starts_on.or(before.starts_on),
-        leaves_on: after.leaves_on.or(before.leaves_on),
-        deceased: after.deceased || before.deceased,
-        emails: if after.emails.is_empty() { before.emails.clone() } else { after.emails.clone() },
-        phones: phones.concat(),
-        unusable_contact_point: after.unusable_contact_point,
-        source_ids: before.source_ids.clone(),
-        missing_since: None,
-        manual: false,
-        by_hand: before.by_hand.clone(),
-    }
-}
-
-fn is_mobile(phone: &PhoneNumber) -> bool {
-    phone.kind() == PhoneKind::Mobile
-}
-
-/// The file's word over what was known, under the same rule. What the office set by hand outlives the file, except that a file may always restrict.
-fn merge_link(before: &Link, after: &Link) -> Link {
-    if before.manual {
-        return Link { restricted: before.restricted || after.restricted, ..before.clone() };
-    }
-    let responsibility = match after.parental_responsibility {
-        Responsibility::Unknown => before.parental_responsibility,
-        said => said,
-    };
-    Link {
-        relationship: if after.relationship == Relationship::Unknown {
-            before.relationship
-        } else {
-            after.relationship
-        },
-        parental_responsibility: responsibility,
-        restricted: before.restricted || after.restricted,
-        priority: after.priority.or(before.priority),
-        missing_since: None,
-        ..before.clone()
+    /// Whom the source says is gone.
+    fn gone(&mut self) {
+        let mut index: HashMap<(Role, &str, &str), PersonId> = HashMap::new();
+        if !self.roll.gone.is_empty() {
+            for (id, person) in self.directory.visible_people() {
+                for source in &person.source_ids {
+                    index.insert((person.role, &source.source, &source.id), id);
+                }
+            }
+        }
+        let mut gone: BTreeSet<PersonId> = BTreeSet::new();
+        for one in &self.roll.gone {
+            gone.extend(index.get(&(one.role, one.source, one.id.as_str())));
+        }
+        for id in gone {
+            let Some(person) = self.directory.person(id) else { continue };
+            if person.missing_since.is_none() && !person.manual && !self.named.contains(&id) && !self.is_held_fast(id) {
+                self.plan.counts.of(person.role).missing += 1;
+                let missing_since = Some(self.terms.now);
+                self.plan.changes.push(Change::Person(id, Person { missing_since, ..person.clone() }));
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     cell,
+    column::Column,
     finding::{Code, Finding},
     intake::{Place, Row, UPN},
     plan::HeldBecause,
@@ -28,8 +29,10 @@ use crate::{
 pub enum Identity {
     /// An id, in somebody's numbering.
     Id(SourceId),
-    /// No id: pupils by folded name and date of birth; a contact by folded name within one pupil's family.
+    /// No id: pupils by folded name and date of birth, staff by folded name.
     Likeness(String),
+    /// No id: a contact by folded name (or, nameless, by where they are reached) within one pupil's family.
+    InFamily(Box<Identity>, String),
 }
 
 /// Somebody the file names, and the first row that does.
@@ -57,8 +60,12 @@ pub struct Gone {
 pub struct Roll {
     /// Everybody but contacts, by role and identity.
     pub people: BTreeMap<(Role, Identity), Entry<Person>>,
+    /// Contacts without ids who stand in several families: the further identities of the first.
+    pub aliases: BTreeMap<Identity, Vec<Identity>>,
     /// Pupil and contact -> tie.
     pub links: BTreeMap<(Identity, Identity), Entry<Link>>,
+    /// The columns of the header, of those that may be stored; none where the format has no header.
+    pub columns: BTreeSet<Column>,
     /// Whom the source says is gone.
     pub gone: Vec<Gone>,
     /// How much of the school the file speaks for, by its own word.
@@ -67,6 +74,8 @@ pub struct Roll {
     pub exported_at: Option<Timestamp>,
     /// Why it has to wait, whatever it would do.
     pub held: Option<HeldBecause>,
+    /// Ties about whose responsibility two rows disagree.
+    disputed: BTreeSet<(Identity, Identity)>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// How many rows there were.
@@ -120,8 +129,62 @@ impl Roll {
             entry.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
             entry.value.groups.sort();
         }
+        self.join_duplicates();
         self.shared_contact_points();
+        self.without_contact();
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
+    }
+
+    /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
+    /// is one when folded and an e-mail address or number is (case 11); a later file that says otherwise parts them again.
+    fn join_duplicates(&mut self) {
+        let mut holders: BTreeMap<(String, String), Identity> = BTreeMap::new();
+        let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();
+        for (identity, entry) in self.of(Role::Contact) {
+            let person = &entry.value;
+            if !matches!(identity, Identity::InFamily(..)) || person.name.given().is_empty() || person.name.family().is_empty() {
+                continue;
+            }
+            let points = person.emails.iter().map(EmailAddress::expose).chain(person.phones.iter().map(PhoneNumber::expose));
+            for point in points {
+                let first = holders.entry((full_fold(&person.name), point.to_owned())).or_insert_with(|| identity.clone());
+                let first = joined.get(first).unwrap_or(first);
+                if first != identity && !joined.contains_key(identity) {
+                    joined.insert(identity.clone(), first.clone());
+                }
+            }
+        }
+        for (from, to) in joined {
+            let Some(entry) = self.people.remove(&(Role::Contact, from.clone())) else { continue };
+            if let Some(kept) = self.people.get_mut(&(Role::Contact, to.clone())) {
+                kept.value.add_contact_points(&entry.value);
+            }
+            self.aliases.entry(to.clone()).or_default().push(from.clone());
+            let Identity::InFamily(pupil, _) = &from else { continue };
+            if let Some(link) = self.links.remove(&((**pupil).clone(), from.clone())) {
+                self.links.insert(((**pupil).clone(), to), link);
+            }
+        }
+    }
+
+    /// Pupils for whom the file has contacts, and none who can be reached (case 39). A file without contacts says nothing.
+    fn without_contact(&mut self) {
+        if self.links.is_empty() || self.scope == Scope::Partial {
+            return;
+        }
+        let mut reached: BTreeSet<&Identity> = BTreeSet::new();
+        for (pupil, contact) in self.links.keys() {
+            let contact = self.people.get(&(Role::Contact, contact.clone()));
+            if contact.is_some_and(|entry| !entry.value.emails.is_empty() || !entry.value.phones.is_empty()) {
+                reached.insert(pupil);
+            }
+        }
+        let rows: Vec<_> = self
+            .of(Role::Pupil)
+            .filter(|(identity, _)| !reached.contains(identity))
+            .map(|(_, entry)| entry.row)
+            .collect();
+        self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::NoContact)));
     }
 
     /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).
@@ -177,7 +240,7 @@ impl Roll {
                 self.people.insert((role, identity), Entry { row: at.row.number, value: person });
             }
             Some(first) if is_somebody_else(&first.value, &person) => self.find(at, None, Code::IdReused),
-            Some(first) => merge_contact_points(&mut first.value, person),
+            Some(first) => first.value.add_contact_points(&person),
         }
     }
 
@@ -216,16 +279,6 @@ impl Roll {
                 Err(code) => self.find(at, Some(place), code),
             }
         }
-        let folded = format!("{}\0{}", fold(name.given()), fold(name.family()));
-        let identity = source_ids.first().cloned().map_or_else(
-            || {
-                Identity::Likeness(format!(
-                    "{folded}\0{born}",
-                    born = born.map(|born| born.expose().to_string()).unwrap_or_default()
-                ))
-            },
-            Identity::Id,
-        );
         let preferred = PersonName::new(
             &at.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
             &at.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
@@ -247,6 +300,11 @@ impl Roll {
             let place = at.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
             self.find(at, place, Code::YearUnlikely);
         }
+        let identity = pupil
+            .source_ids
+            .first()
+            .cloned()
+            .map_or_else(|| Identity::Likeness(pupil_key(&pupil)), Identity::Id);
         if self.pupil(at, &identity, pupil) {
             self.contact(at, identity);
         }
@@ -262,6 +320,16 @@ impl Roll {
         let kept = &mut first.value;
         if is_somebody_else(kept, &pupil) {
             self.find(at, None, Code::IdReused);
+            return false;
+        }
+        let another = |one: &Option<String>, other: &Option<String>| {
+            matches!((one, other), (Some(one), Some(other)) if one != other)
+        };
+        if matches!(identity, Identity::Likeness(_))
+            && (another(&kept.class, &pupil.class) || another(&kept.year_group, &pupil.year_group))
+        {
+            // One name and one birthday in two classes may be two children (case 6): only ids could tell.
+            self.find(at, None, Code::Ambiguous);
             return false;
         }
         let conflict =
@@ -299,7 +367,7 @@ impl Roll {
             || {
                 let point =
                     emails.first().map(EmailAddress::expose).or(phones.first().map(PhoneNumber::expose));
-                Identity::Likeness(contact_likeness(&pupil, &name, point))
+                Identity::InFamily(Box::new(pupil.clone()), family_key(&name, point))
             },
             Identity::Id,
         );
@@ -318,12 +386,19 @@ impl Roll {
                 self.people.insert((Role::Contact, identity.clone()), entry);
             }
             Some(first) => {
+                if matches!(identity, Identity::InFamily(..)) {
+                    // Father and son, say, with one name (case 12): without ids the title alone tells them apart.
+                    let titles = (&first.value.title, &contact.title);
+                    if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other)) {
+                        return self.find(at, None, Code::Ambiguous);
+                    }
+                }
                 if differ(first.value.name.given(), contact.name.given()) {
                     // A household's id, say: mother and father are two people, and so are their messages.
                     let place = at.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
                     return self.find(at, place, Code::IdReused);
                 }
-                merge_contact_points(&mut first.value, contact);
+                first.value.add_contact_points(&contact);
             }
         }
         self.link(
@@ -363,7 +438,11 @@ impl Roll {
         if link.restricted != kept.restricted {
             fields.push(Field::Restricted);
         }
-        if !said(kept.parental_responsibility) {
+        if fields.contains(&Field::ParentalResponsibility) {
+            // Neither row is believed: what was known before stays (case 58).
+            kept.parental_responsibility = Responsibility::Unknown;
+            self.disputed.insert(ends);
+        } else if !said(kept.parental_responsibility) && !self.disputed.contains(&ends) {
             kept.parental_responsibility = link.parental_responsibility;
         }
         // Of two rows that disagree about a restriction, the one that protects the child holds.
@@ -453,11 +532,21 @@ impl Roll {
     }
 }
 
-/// What a contact without an id is known by: the pupil, and the folded name, or without a name where they are reached.
-pub(super) fn contact_likeness(pupil: &Identity, name: &PersonName, point: Option<&str>) -> String {
-    let folded = format!("{}\0{}", fold(name.given()), fold(name.family()));
-    let point = point.filter(|_| folded.len() == 1).unwrap_or_default();
-    format!("{pupil:?}\0{folded}\0{point}")
+/// What a contact without an id is known by in a family: the folded name, or without a name where they are reached.
+pub(super) fn family_key(name: &PersonName, point: Option<&str>) -> String {
+    let folded = full_fold(name);
+    if folded.len() == 1 { point.unwrap_or_default().to_owned() } else { folded }
+}
+
+/// Both parts of a name, folded.
+pub(super) fn full_fold(name: &PersonName) -> String {
+    format!("{}\0{}", fold(name.given()), fold(name.family()))
+}
+
+/// What a pupil without an id is known by.
+pub(super) fn pupil_key(person: &Person) -> String {
+    let born = person.date_of_birth.map(|born| born.expose().to_string()).unwrap_or_default();
+    format!("{}\0{born}", full_fold(&person.name))
 }
 
 /// Whether two names are both there and not the same.
@@ -476,17 +565,6 @@ pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
         (Some(_), Some(_)) => given || family,
         _ => given && family,
     }
-}
-
-/// Another row about somebody adds what it knows.
-fn merge_contact_points(kept: &mut Person, more: Person) {
-    append(&mut kept.emails, more.emails);
-    append(&mut kept.phones, more.phones);
-    append(&mut kept.source_ids, more.source_ids);
-    append(&mut kept.groups, more.groups);
-    kept.unusable_contact_point |= more.unusable_contact_point;
-    kept.deceased |= more.deceased;
-    kept.title = kept.title.take().or(more.title);
 }
 
 fn append<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {

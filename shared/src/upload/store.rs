@@ -1,14 +1,17 @@
 //! The record of an upload.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     finding::Finding,
+    identity::Proposal,
     plan::{Counts, HeldBecause},
 };
 use crate::{
-    id::{SchoolId, UploadId},
+    id::{PersonId, SchoolId, UploadId},
     privacy::retention::DataClass,
     store::{
         key::{self, Key, TableName},
@@ -22,6 +25,8 @@ pub const PUT_LIFETIME_MINUTES: i64 = 15;
 pub const WAITING_HOURS: i64 = 24;
 /// How long a held upload waits for a decision: 7 days.
 pub const REVIEW_DAYS: i64 = 7;
+/// How long an applied upload can be taken back: 30 days, as long as former versions are kept.
+pub const UNDO_DAYS: i64 = 30;
 /// Findings kept in the record; the report has them all.
 pub const FINDINGS_KEPT: usize = 100;
 
@@ -79,7 +84,7 @@ pub enum Mode {
 }
 
 /// How much of the school the file speaks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All of it: whoever is absent is missing.
@@ -87,6 +92,8 @@ pub enum Scope {
     Full,
     /// A part: nobody is called missing.
     Partial,
+    /// Some year groups: only their pupils, and who belongs to them alone, can be missing.
+    YearGroups(BTreeSet<String>),
 }
 
 /// What reading the file gave. Counts and codes: no cell of the file.
@@ -119,9 +126,30 @@ pub struct Outcome {
     /// The school's revision that the plan was made from.
     #[serde(default)]
     pub planned_revision: u64,
+    /// Whom the office is asked about: the first [`FINDINGS_KEPT`].
+    #[serde(default)]
+    pub proposals: Vec<Proposal>,
+    /// All of them.
+    #[serde(default)]
+    pub proposals_total: usize,
+    /// When the source made the file, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exported_at: Option<Timestamp>,
+    /// How many people and ties it writes.
+    #[serde(default)]
+    pub touched: usize,
     /// SHA-256 of the file that the plan was made from, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_hash: Option<String>,
+}
+
+/// What taking an upload back did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// People and ties that are again what they were.
+    pub restored: usize,
+    /// Those that have changed since, and stay as they are.
+    pub kept: usize,
 }
 
 /// The record of an upload.
@@ -147,6 +175,15 @@ pub struct Upload {
     /// Who approved it, if it was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// People whom the office, approving it, said a proposal does not mean.
+    #[serde(default)]
+    pub rejected: BTreeSet<PersonId>,
+    /// Who asked for it to be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<String>,
+    /// What taking it back did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
     /// What came of it.
     #[serde(default)]
     pub outcome: Outcome,
@@ -201,6 +238,12 @@ impl Upload {
         due
     }
 
+    /// Whether it can be taken back at `now`. Once asked for, it is finished whatever the day.
+    pub fn can_be_undone(&self, now: Timestamp) -> bool {
+        self.status == UploadStatus::Done
+            && (self.undone_by.is_some() || now.duration_since(self.changed_at) < crate::time::days(UNDO_DAYS))
+    }
+
     /// Whether nobody will finish it any more: it waited too long for its file or for a decision.
     pub fn is_abandoned(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.changed_at);
@@ -234,6 +277,9 @@ mod tests {
             asked_by: "x".into(),
             created_at: at,
             approved_by: None,
+            rejected: BTreeSet::new(),
+            undone_by: None,
+            undone: None,
             outcome: Outcome::default(),
             changed_at: at,
             file_erased,

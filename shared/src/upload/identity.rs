@@ -1,0 +1,274 @@
+//! Who is who: which person of the directory each entry of a file is.
+//!
+//! Ids decide: the source's own, then the others it states (the unique pupil number outlives a change of MIS). Where a file has
+//! no ids at all, likeness stands in for them, and only where it fits one person alone. Where a file has ids that are new,
+//! likeness merely *proposes* that somebody is known under another one: the office decides (cases 55 to 61).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    finding::{Code, Finding},
+    likeness,
+    roll::{Entry, Identity, Roll, family_key, is_somebody_else, pupil_key},
+};
+use crate::{
+    id::PersonId,
+    person::{Person, Role, SourceId, email::EmailAddress, name::fold, phone::PhoneNumber, store::Directory},
+};
+
+/// Who an entry of the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Is {
+    /// Nobody who is known.
+    New,
+    /// Somebody, by an id (or by likeness, where the file has none).
+    Known(PersonId),
+    /// Probably somebody who has another id now.
+    Proposed(PersonId),
+    /// Nobody can say: the entry is not used, and whom it may mean stays as they are.
+    Undecided,
+}
+
+/// Somebody in the file who is probably known under another id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The row.
+    pub row: u32,
+    /// What they are.
+    pub role: Role,
+    /// Whom they are taken for.
+    pub person_id: PersonId,
+}
+
+/// Who everybody in the file is.
+#[derive(Debug, Default)]
+pub struct Who<'r> {
+    is: HashMap<(Role, &'r Identity), Is>,
+    /// People of the directory whom the file may or may not mean.
+    pub undecided: BTreeSet<PersonId>,
+    /// What the office is asked.
+    pub proposals: Vec<Proposal>,
+    /// What was found on the way.
+    pub findings: Vec<Finding>,
+}
+
+impl Who<'_> {
+    /// Who an entry is.
+    pub fn is(&self, role: Role, identity: &Identity) -> Is {
+        self.is.get(&(role, identity)).copied().unwrap_or(Is::Undecided)
+    }
+
+    /// The person an entry is, if it is anybody known.
+    pub fn person(&self, role: Role, identity: &Identity) -> Option<PersonId> {
+        match self.is(role, identity) {
+            Is::Known(id) | Is::Proposed(id) => Some(id),
+            Is::New | Is::Undecided => None,
+        }
+    }
+}
+
+/// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
+pub fn who<'r>(roll: &'r Roll, directory: &Directory, rejected: &BTreeSet<PersonId>) -> Who<'r> {
+    let families = directory.families();
+    let mut finder = Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
+    for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
+        finder.by_id(role);
+        finder.by_likeness(role);
+        finder.propose(role);
+    }
+    finder.who
+}
+
+struct Finder<'r, 'd> {
+    roll: &'r Roll,
+    directory: &'d Directory,
+    rejected: &'d BTreeSet<PersonId>,
+    who: Who<'r>,
+    /// Contact -> the pupils they are tied to.
+    families: HashMap<PersonId, Vec<PersonId>>,
+    /// Who is taken by an entry of the file, and its row.
+    claims: BTreeMap<PersonId, u32>,
+}
+
+impl<'r> Finder<'r, '_> {
+    fn settle(&mut self, role: Role, identity: &'r Identity, entry: &Entry<Person>, is: Is) {
+        if let Is::Known(id) | Is::Proposed(id) = is {
+            self.claims.insert(id, entry.row);
+        }
+        self.who.is.insert((role, identity), is);
+    }
+
+    /// Neither the entry nor whom it may mean is touched.
+    fn undecided(&mut self, role: Role, identity: &'r Identity, row: u32, code: Code, people: &[PersonId]) {
+        self.who.findings.push(Finding::at(row, "", code));
+        self.who.undecided.extend(people);
+        self.who.is.insert((role, identity), Is::Undecided);
+    }
+
+    /// Entries that bring ids: by the first id that anybody has.
+    fn by_id(&mut self, role: Role) {
+        let mut index: HashMap<&SourceId, Vec<PersonId>> = HashMap::new();
+        for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
+            for source in &person.source_ids {
+                index.entry(source).or_default().push(id);
+            }
+        }
+        // By their own id before those who are only known by another: the own id has the better claim.
+        let mut entries: Vec<_> = self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
+        let own = |entry: &Entry<Person>| index.contains_key(&entry.value.source_ids[0]);
+        entries.sort_by_key(|(_, entry)| !own(entry));
+        for (identity, entry) in entries {
+            let ids = &entry.value.source_ids;
+            let mut found: Vec<PersonId> = Vec::new();
+            for holders in ids.iter().filter_map(|id| index.get(id)) {
+                found.extend(holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>());
+            }
+            match found[..] {
+                [] => {}
+                [id] if self.claims.contains_key(&id) => {
+                    self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
+                }
+                [id] => {
+                    let before = self.directory.person(id);
+                    if before.is_some_and(|before| is_somebody_else(before, &entry.value)) {
+                        // The source gave the id to somebody new: nothing is inherited (case 57).
+                        self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
+                    } else {
+                        self.settle(role, identity, entry, Is::Known(id));
+                    }
+                }
+                _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+            }
+        }
+    }
+
+    /// Entries without ids, among people without ids.
+    fn by_likeness(&mut self, role: Role) {
+        let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
+        for (id, person) in self.directory.visible_people() {
+            if person.role == role && person.source_ids.is_empty() {
+                for key in self.keys_of(id, person) {
+                    index.entry(key).or_default().push(id);
+                }
+            }
+        }
+        for (identity, entry) in self.roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()) {
+            let mut found: Vec<PersonId> = Vec::new();
+            let aliases = self.roll.aliases.get(identity).into_iter().flatten();
+            for key in std::iter::once(identity).chain(aliases).filter_map(|identity| self.key(identity)) {
+                found.extend(index.get(&key).into_iter().flatten());
+            }
+            found.sort();
+            found.dedup();
+            match found[..] {
+                [] => {}
+                [id] => self.settle(role, identity, entry, Is::Known(id)),
+                _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+            }
+        }
+    }
+
+    /// What an entry without ids is known by.
+    fn key(&self, identity: &Identity) -> Option<Key> {
+        match identity {
+            Identity::Id(_) => None,
+            Identity::Likeness(key) => Some((None, key.clone())),
+            Identity::InFamily(pupil, key) => Some((Some(self.who.person(Role::Pupil, pupil)?), key.clone())),
+        }
+    }
+
+    /// The same for somebody of the directory: a contact has one key per family.
+    fn keys_of(&self, id: PersonId, person: &Person) -> Vec<Key> {
+        match person.role {
+            Role::Pupil => vec![(None, pupil_key(person))],
+            Role::Staff | Role::Governor => {
+                vec![(None, format!("{}\0{}", fold(person.name.given()), fold(person.name.family())))]
+            }
+            Role::Contact => {
+                let point = person
+                    .email()
+                    .map(EmailAddress::expose)
+                    .or(person.phones.first().map(PhoneNumber::expose));
+                let key = family_key(&person.name, point);
+                self.families.get(&id).into_iter().flatten().map(|pupil| (Some(*pupil), key.clone())).collect()
+            }
+        }
+    }
+
+    /// Whoever is still nobody, among whoever is still not named.
+    fn propose(&mut self, role: Role) {
+        let strangers: Vec<_> = self
+            .roll
+            .of(role)
+            .filter(|(identity, _)| !self.who.is.contains_key(&(role, *identity)))
+            .collect();
+        let free = |id: &PersonId| {
+            !self.claims.contains_key(id) && !self.who.undecided.contains(id) && !self.rejected.contains(id)
+        };
+        let known: Vec<_> = self
+            .directory
+            .visible_people()
+            .filter(|(id, person)| person.role == role && free(id))
+            .collect();
+        let pairs = match role {
+            Role::Contact => self.contacts_of_known_pupils(&strangers, &known),
+            _ => {
+                let left: Vec<_> = strangers.iter().map(|(_, entry)| &entry.value).collect();
+                let right: Vec<_> = known.iter().map(|(_, person)| *person).collect();
+                likeness::same_people(&left, &right)
+            }
+        };
+        let mut proposed: BTreeMap<usize, PersonId> = pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
+        for (index, (identity, entry)) in strangers.into_iter().enumerate() {
+            let Some(person) = proposed.remove(&index) else {
+                self.settle(role, identity, entry, Is::New);
+                continue;
+            };
+            self.who.proposals.push(Proposal { row: entry.row, role, person_id: person });
+            self.who.findings.push(Finding::at(entry.row, "", Code::SamePersonProposed));
+            self.settle(role, identity, entry, Is::Proposed(person));
+        }
+    }
+
+    /// A contact is only looked for in the family they stand in.
+    fn contacts_of_known_pupils(
+        &self,
+        strangers: &[(&'r Identity, &'r Entry<Person>)],
+        known: &[(PersonId, &Person)],
+    ) -> Vec<(usize, usize)> {
+        if strangers.is_empty() || known.is_empty() {
+            return Vec::new();
+        }
+        let place: HashMap<PersonId, usize> = known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
+        let mut pupils: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
+        for (pupil, contact) in self.roll.links.keys() {
+            if let Some(pupil) = self.who.person(Role::Pupil, pupil) {
+                pupils.entry(contact).or_default().push(pupil);
+            }
+        }
+        let mut pairs = Vec::new();
+        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        for (left, (identity, entry)) in strangers.iter().enumerate() {
+            let family: BTreeSet<usize> = pupils
+                .get(identity)
+                .into_iter()
+                .flatten()
+                .flat_map(|pupil| self.directory.links_of(*pupil))
+                .filter_map(|(contact, _)| place.get(&contact).copied())
+                .filter(|right| likeness::same_contact(&entry.value, known[*right].1))
+                .collect();
+            if let (1, Some(right)) = (family.len(), family.first()) {
+                *taken.entry(*right).or_default() += 1;
+                pairs.push((left, *right));
+            }
+        }
+        // Two strangers who may both be one person: neither is proposed.
+        pairs.retain(|(_, right)| taken.get(right) == Some(&1));
+        pairs
+    }
+}
+
+/// A family (contacts only) and what somebody is known by in it.
+type Key = (Option<PersonId>, String);

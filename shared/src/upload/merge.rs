@@ -1,0 +1,183 @@
+//! The file's word over what was known: what a cell changes, what a blank leaves, what the office's own word outlives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::column::Column;
+use crate::{
+    person::{
+        Person,
+        email::EmailAddress,
+        guardianship::{Link, Relationship, Responsibility},
+        name::PersonName,
+        phone::{PhoneKind, PhoneNumber},
+    },
+    privacy::agreement::Field,
+};
+
+/// What a file can say at all, and which file it is: a blank means more in a column that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Says<'a> {
+    /// The columns of its header, of those that may be stored.
+    pub columns: &'a BTreeSet<Column>,
+    /// The beginning of its SHA-256: the same file twice is one word, not two.
+    pub file: &'a str,
+}
+
+/// Somebody who was known, after the file.
+///
+/// - A value replaces a value, unless the office set its own by hand: that stays until the file says the same.
+/// - A blank clears what hangs nothing on it (title, class, groups) where the file has the column. A blank contact point
+///   clears only when a second file leaves it blank too: one bad export must not make a parent unreachable (case 59).
+///   A blank clears nothing else, and neither does a column that is not there.
+/// - A date of birth is never changed by a file: parents prove themselves by it. The office does, by hand (case 60).
+pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
+    let mut merge = Merge { before, says, by_hand: before.by_hand.clone(), blanked: BTreeMap::new() };
+    let (mobiles, others) = (phones(after, true), phones(after, false));
+    let emails = merge.contact_point(Field::Email, &before.emails, &after.emails);
+    let mobiles = merge.contact_point(Field::Mobile, &phones(before, true), &mobiles);
+    let others = merge.contact_point(Field::Landline, &phones(before, false), &others);
+    let name = if after.name.is_empty() { &before.name } else { &after.name };
+    let name = PersonName::new(
+        &merge.kept(Field::GivenName, &before.name.given().to_owned(), &name.given().to_owned()),
+        &merge.kept(Field::FamilyName, &before.name.family().to_owned(), &name.family().to_owned()),
+    );
+    let born = merge.kept(Field::DateOfBirth, &before.date_of_birth, &after.date_of_birth);
+    let person = Person {
+        role: before.role,
+        title: merge.light(Field::Title, &before.title, &after.title),
+        name,
+        preferred_name: merge.light(Field::PreferredGivenName, &before.preferred_name, &after.preferred_name),
+        former_family_name: merge.light(
+            Field::FormerFamilyName,
+            &before.former_family_name,
+            &after.former_family_name,
+        ),
+        date_of_birth: before.date_of_birth.or(born),
+        year_group: merge.heavy(Field::YearGroup, &before.year_group, &after.year_group),
+        class: merge.light(Field::Class, &before.class, &after.class),
+        groups: merge
+            .light(Field::Groups, &some(&before.groups), &some(&after.groups))
+            .unwrap_or_default(),
+        starts_on: merge.light(Field::StartDate, &before.starts_on, &after.starts_on),
+        leaves_on: merge.light(Field::LeavingDate, &before.leaves_on, &after.leaves_on),
+        deceased: before.deceased || after.deceased,
+        emails,
+        phones: [mobiles, others].concat(),
+        unusable_contact_point: after.unusable_contact_point,
+        source_ids: source_ids(before, after),
+        missing_since: None,
+        manual: before.manual,
+        by_hand: BTreeSet::new(),
+        blanked: BTreeMap::new(),
+    };
+    Person { by_hand: merge.by_hand, blanked: merge.blanked, ..person }
+}
+
+fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+fn phones(person: &Person, mobile: bool) -> Vec<PhoneNumber> {
+    person.phones.iter().filter(|phone| (phone.kind() == PhoneKind::Mobile) == mobile).cloned().collect()
+}
+
+/// New ids take the place of those in the same numbering; the others stay.
+fn source_ids(before: &Person, after: &Person) -> Vec<crate::person::SourceId> {
+    let kept = before.source_ids.iter().filter(|old| after.source_ids.iter().all(|new| new.source != old.source));
+    let mut ids: Vec<_> = kept.chain(&after.source_ids).cloned().collect();
+    ids.sort();
+    ids
+}
+
+struct Merge<'a> {
+    before: &'a Person,
+    says: Says<'a>,
+    by_hand: BTreeSet<Field>,
+    blanked: BTreeMap<Field, String>,
+}
+
+impl Merge<'_> {
+    /// The file's value, unless the office's own stands; where both are one, the office's mark goes.
+    fn kept<T: Clone + PartialEq>(&mut self, field: Field, before: &T, after: &T) -> T {
+        if before == after {
+            self.by_hand.remove(&field);
+        }
+        if self.by_hand.contains(&field) { before.clone() } else { after.clone() }
+    }
+
+    /// A field that a blank does not clear.
+    fn heavy<T: Clone + PartialEq>(&mut self, field: Field, before: &Option<T>, after: &Option<T>) -> Option<T> {
+        if after.is_none() { before.clone() } else { self.kept(field, before, after) }
+    }
+
+    /// A field that a blank clears, where the file has the column.
+    fn light<T: Clone + PartialEq>(&mut self, field: Field, before: &Option<T>, after: &Option<T>) -> Option<T> {
+        if after.is_none() && !self.has(field) { before.clone() } else { self.kept(field, before, after) }
+    }
+
+    /// Where somebody is reached: a blank clears it the second time.
+    fn contact_point<T: Clone + PartialEq>(&mut self, field: Field, before: &[T], after: &[T]) -> Vec<T> {
+        if !after.is_empty() {
+            return self.kept(field, &before.to_vec(), &after.to_vec());
+        }
+        if before.is_empty() || self.by_hand.contains(&field) || !self.has(field) {
+            return before.to_vec();
+        }
+        match self.before.blanked.get(&field) {
+            Some(file) if file != self.says.file => Vec::new(),
+            Some(file) => {
+                self.blanked.insert(field, file.clone());
+                before.to_vec()
+            }
+            None => {
+                self.blanked.insert(field, self.says.file.to_owned());
+                before.to_vec()
+            }
+        }
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.says.columns.contains(&Column { role: self.before.role, field })
+    }
+}
+
+/// Whether a file gives a pupil another date of birth than the one that is known.
+pub fn moves_birthday(before: &Person, after: &Person) -> bool {
+    !before.by_hand.contains(&Field::DateOfBirth)
+        && matches!((before.date_of_birth, after.date_of_birth), (Some(one), Some(other)) if one != other)
+}
+
+/// The tie, after the file. What the office set by hand outlives it, except that a file may always restrict. A blank clears
+/// neither responsibility nor a restriction, and no word of a file lifts a restriction.
+pub fn link(before: &Link, after: &Link) -> Link {
+    let restricted = before.restricted || after.restricted;
+    let address_confidential = before.address_confidential || after.address_confidential;
+    if before.manual {
+        return Link { restricted, address_confidential, ..before.clone() };
+    }
+    let responsibility = match after.parental_responsibility {
+        Responsibility::Unknown => before.parental_responsibility,
+        said => said,
+    };
+    Link {
+        relationship: if after.relationship == Relationship::Unknown {
+            before.relationship
+        } else {
+            after.relationship
+        },
+        parental_responsibility: responsibility,
+        restricted,
+        address_confidential,
+        emergency_contact: before.emergency_contact || after.emergency_contact,
+        priority: after.priority.or(before.priority),
+        missing_since: None,
+        ..before.clone()
+    }
+}
+
+/// Of two people's e-mail addresses and numbers, whether they have one in common.
+pub fn share_a_contact_point(one: &Person, other: &Person) -> bool {
+    let emails: BTreeSet<&EmailAddress> = one.emails.iter().collect();
+    let phones: BTreeSet<&PhoneNumber> = one.phones.iter().collect();
+    other.emails.iter().any(|email| emails.contains(email)) || other.phones.iter().any(|phone| phones.contains(phone))
+}
