@@ -262,7 +262,9 @@ async fn a_file_that_misses_many_is_held_until_somebody_approves() {
     let upload_id = text(&held["upload_id"]);
 
     let path = format!("/uploads/{upload_id}/approval");
-    let accepted = world.post("office", &path, &json!({})).await.expect(202);
+    // Whoever sent it does not approve it.
+    world.post("office", &path, &json!({})).await.problem(403, "forbidden");
+    let accepted = world.post("approver", &path, &json!({})).await.expect(202);
     assert_eq!(accepted["upload_id"], held["upload_id"]);
     let done = settled_after_review(&world, upload_id).await;
     assert_eq!((text(&done["status"]), &done["held_because"]), ("done", &Value::Null), "{done}");
@@ -294,7 +296,7 @@ async fn an_approval_is_for_the_plan_that_was_shown() {
     let body = json!({"role": "contact", "given_name": "Ann", "family_name": "Other"});
     world.post("office", "/people", &body).await.expect(201);
     let path = format!("/uploads/{}/approval", text(&held["upload_id"]));
-    world.post("office", &path, &json!({})).await.problem(409, "conflict");
+    world.post("approver", &path, &json!({})).await.problem(409, "conflict");
     let still = world.get("office", &format!("/uploads/{}", text(&held["upload_id"]))).await.expect(200);
     assert_eq!(still["status"], "review");
     assert!(world.list("office", "/people").await.iter().all(|person| person["missing_since"].is_null()));
@@ -353,7 +355,7 @@ async fn what_the_office_restricts_outlives_every_file() {
     let held = world.upload(&without.bytes()).await;
     assert_eq!(held["status"], "review");
     world
-        .post("office", &format!("/uploads/{}/approval", text(&held["upload_id"])), &json!({}))
+        .post("approver", &format!("/uploads/{}/approval", text(&held["upload_id"])), &json!({}))
         .await
         .expect(202);
     settled_after_review(&world, text(&held["upload_id"])).await;

@@ -172,7 +172,8 @@ pub async fn approve(
     staff: &Staff,
     school: SchoolId,
 ) -> Result<Answer, ApiError> {
-    let approval: Approval = if request.raw_body().is_empty() { Approval::default() } else { request.body()? };
+    let approval: Approval =
+        if request.raw_body().is_empty() { Approval::default() } else { request.body()? };
     let upload = find(app, request, school).await?;
     let moved_on = || {
         Problem::new(
@@ -209,12 +210,7 @@ pub async fn approve(
 }
 
 /// `POST …/uploads/{upload_id}/undo`: takes an applied upload back, as far as nobody has changed it since.
-pub async fn undo(
-    app: &App,
-    request: &Request,
-    staff: &Staff,
-    school: SchoolId,
-) -> Result<Answer, ApiError> {
+pub async fn undo(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let upload = find(app, request, school).await?;
     let too_late = || {
         Problem::new(

@@ -143,7 +143,11 @@ pub async fn apply(
         }
     }
     let generation = (!work.is_quiet()).then_some(generation);
-    if show(app, lock, tenant, generation, end).await? { Ok(Progress::Shown) } else { Ok(Progress::Overtaken) }
+    if show(app, lock, tenant, generation, end).await? {
+        Ok(Progress::Shown)
+    } else {
+        Ok(Progress::Overtaken)
+    }
 }
 
 /// As much as one transaction takes.
@@ -238,7 +242,8 @@ async fn show(
         None => free,
         Some(generation) => free.set("generation", generation).add("revision", 1),
     };
-    let writes = vec![Write::update(TableName::Directory, key::school(tenant.id()), school, unchanged), end.record];
+    let writes =
+        vec![Write::update(TableName::Directory, key::school(tenant.id()), school, unchanged), end.record];
     match app.tables.transact(writes).await {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict) => Ok(false),

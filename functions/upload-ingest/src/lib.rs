@@ -245,7 +245,8 @@ async fn decide(
             let newest = exported.entry(read.format.to_owned()).or_insert(at);
             *newest = at.max(*newest);
         }
-        let keep = if exported == school.exported { Update::new() } else { Update::new().set("exported", exported) };
+        let keep =
+            if exported == school.exported { Update::new() } else { Update::new().set("exported", exported) };
         let done = Update::new()
             .set("status", UploadStatus::Done)
             .set("outcome", &outcome)
@@ -317,7 +318,11 @@ async fn undo(app: &App, lock: &apply::Lock, upload: &Upload, deadline: Instant)
 
 fn end(upload: &Upload, record: Update, is_still: Condition, school: Update) -> End {
     let at = key::upload(upload.school_id, upload.upload_id);
-    End { upload: upload.upload_id, record: Write::update(TableName::Directory, at, record, is_still), school }
+    End {
+        upload: upload.upload_id,
+        record: Write::update(TableName::Directory, at, record, is_still),
+        school,
+    }
 }
 
 /// Queues the upload for a worker with a whole time limit before it: what is written already is not written again.

@@ -8,7 +8,10 @@ pub mod name;
 pub mod phone;
 pub mod store;
 
-use std::{collections::{BTreeMap, BTreeSet}, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -126,6 +129,9 @@ pub struct Person {
     /// Other systems' ids for this person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_ids: Vec<SourceId>,
+    /// The office has approved that rows without an id mean this person, who has one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_known_without_id: bool,
     /// Since when the sources no longer name this person. Absence is never deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
@@ -160,6 +166,7 @@ impl Person {
             phones: Vec::new(),
             unusable_contact_point: false,
             source_ids: Vec::new(),
+            is_known_without_id: false,
             missing_since: None,
             manual: false,
             by_hand: BTreeSet::new(),

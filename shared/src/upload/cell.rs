@@ -118,9 +118,11 @@ pub fn upn(raw: &str) -> Result<Option<String>, Code> {
         _ if position == 13 => LETTERS.iter().position(|letter| *letter == byte),
         _ => None,
     };
-    let sum = bytes.iter().enumerate().skip(1).try_fold(0, |sum, (index, byte)| {
-        Some(sum + value(index + 1, *byte)? * (index + 1))
-    });
+    let sum = bytes
+        .iter()
+        .enumerate()
+        .skip(1)
+        .try_fold(0, |sum, (index, byte)| Some(sum + value(index + 1, *byte)? * (index + 1)));
     match sum {
         Some(sum) if bytes.len() == 13 && LETTERS[sum % 23] == bytes[0] => Ok(Some(text)),
         _ => Err(Code::UpnInvalid),
@@ -131,7 +133,14 @@ pub fn upn(raw: &str) -> Result<Option<String>, Code> {
 pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     const FILLERS: [&str; 6] = ["none@", "noemail@", "no-email@", "nomail@", "na@", "email@email."];
     const MISTYPED: [&str; 8] = [
-        "gmial.com", "gmai.com", "gamil.com", "hotmial.com", "hotmail.co", "hotmai.com", "yaho.com", "outlok.com",
+        "gmial.com",
+        "gmai.com",
+        "gamil.com",
+        "hotmial.com",
+        "hotmail.co",
+        "hotmai.com",
+        "yaho.com",
+        "outlok.com",
     ];
     if is_blank(raw) {
         return Ok(None);

@@ -211,9 +211,24 @@ impl Code {
     pub const fn severity(self) -> Severity {
         match self {
             Self::NameMissing | Self::IdReused | Self::Ambiguous => Severity::Error,
-            Self::PhoneLandline | Self::PhoneRepaired | Self::ColumnUnknown | Self::ColumnNotAgreed | Self::DateOrderAssumed | Self::YearUnlikely | Self::EmailMistyped | Self::SeveralNumbers | Self::SharedContactPoint | Self::WordUnclear | Self::RowSkipped | Self::RowEmpty | Self::RoleNotAgreed | Self::RoleUnknown | Self::FileUnexpected | Self::ManyContacts | Self::NoContact | Self::MergeProposed => {
-                Severity::Info
-            }
+            Self::PhoneLandline
+            | Self::PhoneRepaired
+            | Self::ColumnUnknown
+            | Self::ColumnNotAgreed
+            | Self::DateOrderAssumed
+            | Self::YearUnlikely
+            | Self::EmailMistyped
+            | Self::SeveralNumbers
+            | Self::SharedContactPoint
+            | Self::WordUnclear
+            | Self::RowSkipped
+            | Self::RowEmpty
+            | Self::RoleNotAgreed
+            | Self::RoleUnknown
+            | Self::FileUnexpected
+            | Self::ManyContacts
+            | Self::NoContact
+            | Self::MergeProposed => Severity::Info,
             Self::DateInvalid
             | Self::DateOutOfRange
             | Self::PhoneInvalid
@@ -284,31 +299,63 @@ impl Code {
                 "The data sharing agreement does not list this column; it was not stored."
             }
             Self::ColumnTwice => "A column of this name came before; only the first was used.",
-            Self::UpnInvalid => "The unique pupil number is mistyped (its check letter does not fit); correct it. The pupil was kept without it.",
-            Self::DateOrderAssumed => "No date in this column shows whether the day or the month comes first; they were read day first. Check one.",
-            Self::DateOrderMixed => "Some dates of this column are written day first and some month first, so none can be trusted. Export dates as 27/01/2015.",
+            Self::UpnInvalid => {
+                "The unique pupil number is mistyped (its check letter does not fit); correct it. The pupil was kept without it."
+            }
+            Self::DateOrderAssumed => {
+                "No date in this column shows whether the day or the month comes first; they were read day first. Check one."
+            }
+            Self::DateOrderMixed => {
+                "Some dates of this column are written day first and some month first, so none can be trusted. Export dates as 27/01/2015."
+            }
             Self::DatePlaceholder => "This is a filler, not a date of birth; leave the cell empty.",
-            Self::YearUnlikely => "The date of birth does not fit the year group; look for a swapped day and month or a wrong year.",
+            Self::YearUnlikely => {
+                "The date of birth does not fit the year group; look for a swapped day and month or a wrong year."
+            }
             Self::EmailPlaceholder => "This is a filler, not an e-mail address; leave the cell empty.",
-            Self::EmailMistyped => "The part behind the @ looks mistyped; the address was kept as it is. Ask the contact.",
-            Self::SeveralNumbers => "The cell holds several numbers or a note; the first mobile was used. Put each number in a column of its own.",
-            Self::SharedContactPoint => "Many contacts have this e-mail address or number, so it proves nobody; it looks like a filler or the school's own.",
-            Self::WordUnclear => "This is neither yes nor no; it was read in the way that protects the child.",
+            Self::EmailMistyped => {
+                "The part behind the @ looks mistyped; the address was kept as it is. Ask the contact."
+            }
+            Self::SeveralNumbers => {
+                "The cell holds several numbers or a note; the first mobile was used. Put each number in a column of its own."
+            }
+            Self::SharedContactPoint => {
+                "Many contacts have this e-mail address or number, so it proves nobody; it looks like a filler or the school's own."
+            }
+            Self::WordUnclear => {
+                "This is neither yes nor no; it was read in the way that protects the child."
+            }
             Self::RowSkipped => "This row is a title, a note or a total, and was passed over.",
             Self::RowEmpty => "The row is empty; check that nothing is missing there.",
-            Self::RoleNotAgreed => "The data sharing agreement does not list people in this role; they were not stored.",
+            Self::RoleNotAgreed => {
+                "The data sharing agreement does not list people in this role; they were not stored."
+            }
             Self::RoleUnknown => "This role is none that is written to; the person was not stored.",
-            Self::LinkUnknown => "This ties somebody to a person who is not in the file or is no parent; the tie was not used.",
+            Self::LinkUnknown => {
+                "This ties somebody to a person who is not in the file or is no parent; the tie was not used."
+            }
             Self::RecordInvalid => "The record lacks what its format requires and was not used.",
             Self::FileUnexpected => "This file is not read.",
             Self::FileBroken => "This file is not as its format says; it was used as far as it goes.",
-            Self::ModeBroken => "The bundle says it is complete and yet marks changes (or the other way round); nobody was called missing because of it.",
-            Self::ManyContacts => "The pupil has more contacts than is usual; check that they are all theirs.",
-            Self::NoContact => "Nobody can be reached for this pupil; add a contact with an e-mail address or mobile number.",
-            Self::SamePersonProposed => "This is probably somebody the school has already under another id. Approving the upload joins the two; refuse the proposal if they are two people.",
+            Self::ModeBroken => {
+                "The bundle says it is complete and yet marks changes (or the other way round); nobody was called missing because of it."
+            }
+            Self::ManyContacts => {
+                "The pupil has more contacts than is usual; check that they are all theirs."
+            }
+            Self::NoContact => {
+                "Nobody can be reached for this pupil; add a contact with an e-mail address or mobile number."
+            }
+            Self::SamePersonProposed => {
+                "This is probably somebody the school has already under another id. Approving the upload joins the two; refuse the proposal if they are two people."
+            }
             Self::MergeProposed => "Two records are probably one person; join them if they are.",
-            Self::TextGarbled => "Letters of this cell were ruined by an earlier export (such as Ã« for ë); correct it at the source. The cell was not used.",
-            Self::DateChanged => "The date of birth of a pupil with linked parents changes; the old one stays until the office sets it by hand.",
+            Self::TextGarbled => {
+                "Letters of this cell were ruined by an earlier export (such as Ã« for ë); correct it at the source. The cell was not used."
+            }
+            Self::DateChanged => {
+                "The date of birth of a pupil with linked parents changes; the old one stays until the office sets it by hand."
+            }
         }
     }
 }

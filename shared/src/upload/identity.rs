@@ -72,7 +72,8 @@ impl Who<'_> {
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
 pub fn who<'r>(roll: &'r Roll, directory: &Directory, rejected: &BTreeSet<PersonId>) -> Who<'r> {
     let families = directory.families();
-    let mut finder = Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
+    let mut finder =
+        Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
     for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
         finder.by_id(role);
         finder.by_likeness(role);
@@ -116,14 +117,17 @@ impl<'r> Finder<'r, '_> {
             }
         }
         // By their own id before those who are only known by another: the own id has the better claim.
-        let mut entries: Vec<_> = self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
+        let mut entries: Vec<_> =
+            self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
         let own = |entry: &Entry<Person>| index.contains_key(&entry.value.source_ids[0]);
         entries.sort_by_key(|(_, entry)| !own(entry));
         for (identity, entry) in entries {
             let ids = &entry.value.source_ids;
             let mut found: Vec<PersonId> = Vec::new();
             for holders in ids.iter().filter_map(|id| index.get(id)) {
-                found.extend(holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>());
+                found.extend(
+                    holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>(),
+                );
             }
             match found[..] {
                 [] => {}
@@ -148,7 +152,7 @@ impl<'r> Finder<'r, '_> {
     fn by_likeness(&mut self, role: Role) {
         let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
         for (id, person) in self.directory.visible_people() {
-            if person.role == role && person.source_ids.is_empty() {
+            if person.role == role && (person.source_ids.is_empty() || person.is_known_without_id) {
                 for key in self.keys_of(id, person) {
                     index.entry(key).or_default().push(id);
                 }
@@ -192,7 +196,12 @@ impl<'r> Finder<'r, '_> {
                     .map(EmailAddress::expose)
                     .or(person.phones.first().map(PhoneNumber::expose));
                 let key = family_key(&person.name, point);
-                self.families.get(&id).into_iter().flatten().map(|pupil| (Some(*pupil), key.clone())).collect()
+                self.families
+                    .get(&id)
+                    .into_iter()
+                    .flatten()
+                    .map(|pupil| (Some(*pupil), key.clone()))
+                    .collect()
             }
         }
     }
@@ -207,11 +216,8 @@ impl<'r> Finder<'r, '_> {
         let free = |id: &PersonId| {
             !self.claims.contains_key(id) && !self.who.undecided.contains(id) && !self.rejected.contains(id)
         };
-        let known: Vec<_> = self
-            .directory
-            .visible_people()
-            .filter(|(id, person)| person.role == role && free(id))
-            .collect();
+        let known: Vec<_> =
+            self.directory.visible_people().filter(|(id, person)| person.role == role && free(id)).collect();
         let pairs = match role {
             Role::Contact => self.contacts_of_known_pupils(&strangers, &known),
             _ => {
@@ -220,7 +226,8 @@ impl<'r> Finder<'r, '_> {
                 likeness::same_people(&left, &right)
             }
         };
-        let mut proposed: BTreeMap<usize, PersonId> = pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
+        let mut proposed: BTreeMap<usize, PersonId> =
+            pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
         for (index, (identity, entry)) in strangers.into_iter().enumerate() {
             let Some(person) = proposed.remove(&index) else {
                 self.settle(role, identity, entry, Is::New);
@@ -241,7 +248,8 @@ impl<'r> Finder<'r, '_> {
         if strangers.is_empty() || known.is_empty() {
             return Vec::new();
         }
-        let place: HashMap<PersonId, usize> = known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
+        let place: HashMap<PersonId, usize> =
+            known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let mut pupils: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
         for (pupil, contact) in self.roll.links.keys() {
             if let Some(pupil) = self.who.person(Role::Pupil, pupil) {

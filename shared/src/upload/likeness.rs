@@ -8,7 +8,7 @@ use crate::person::Person;
 /// Pairs of a stranger and somebody known, by index, who are probably one: name and date of birth, each fitting one alone.
 pub fn same_people(strangers: &[&Person], known: &[&Person]) -> Vec<(usize, usize)> {
     let mut left: HashMap<String, Vec<usize>> = HashMap::new();
-    for (index, person) in strangers.iter().enumerate() {
+    for (index, person) in strangers.iter().enumerate().filter(|(_, person)| person.date_of_birth.is_some()) {
         left.entry(pupil_key(person)).or_default().push(index);
     }
     let mut right: HashMap<String, Vec<usize>> = HashMap::new();
@@ -18,7 +18,9 @@ pub fn same_people(strangers: &[&Person], known: &[&Person]) -> Vec<(usize, usiz
     let mut pairs: Vec<_> = left
         .iter()
         .filter_map(|(key, strangers_here)| match (&strangers_here[..], right.get(key).map(Vec::as_slice)) {
-            ([left], Some([right])) if !have_other_upns(strangers[*left], known[*right]) => Some((*left, *right)),
+            ([left], Some([right])) if !have_other_upns(strangers[*left], known[*right]) => {
+                Some((*left, *right))
+            }
             _ => None,
         })
         .collect();

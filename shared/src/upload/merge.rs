@@ -55,9 +55,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         date_of_birth: before.date_of_birth.or(born),
         year_group: merge.heavy(Field::YearGroup, &before.year_group, &after.year_group),
         class: merge.light(Field::Class, &before.class, &after.class),
-        groups: merge
-            .light(Field::Groups, &some(&before.groups), &some(&after.groups))
-            .unwrap_or_default(),
+        groups: merge.light(Field::Groups, &some(&before.groups), &some(&after.groups)).unwrap_or_default(),
         starts_on: merge.light(Field::StartDate, &before.starts_on, &after.starts_on),
         leaves_on: merge.light(Field::LeavingDate, &before.leaves_on, &after.leaves_on),
         deceased: before.deceased || after.deceased,
@@ -65,6 +63,8 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         phones: [mobiles, others].concat(),
         unusable_contact_point: after.unusable_contact_point,
         source_ids: source_ids(before, after),
+        is_known_without_id: before.is_known_without_id
+            || after.source_ids.is_empty() && !before.source_ids.is_empty(),
         missing_since: None,
         manual: before.manual,
         by_hand: BTreeSet::new(),
@@ -83,7 +83,8 @@ fn phones(person: &Person, mobile: bool) -> Vec<PhoneNumber> {
 
 /// New ids take the place of those in the same numbering; the others stay.
 fn source_ids(before: &Person, after: &Person) -> Vec<crate::person::SourceId> {
-    let kept = before.source_ids.iter().filter(|old| after.source_ids.iter().all(|new| new.source != old.source));
+    let kept =
+        before.source_ids.iter().filter(|old| after.source_ids.iter().all(|new| new.source != old.source));
     let mut ids: Vec<_> = kept.chain(&after.source_ids).cloned().collect();
     ids.sort();
     ids
@@ -106,12 +107,22 @@ impl Merge<'_> {
     }
 
     /// A field that a blank does not clear.
-    fn heavy<T: Clone + PartialEq>(&mut self, field: Field, before: &Option<T>, after: &Option<T>) -> Option<T> {
+    fn heavy<T: Clone + PartialEq>(
+        &mut self,
+        field: Field,
+        before: &Option<T>,
+        after: &Option<T>,
+    ) -> Option<T> {
         if after.is_none() { before.clone() } else { self.kept(field, before, after) }
     }
 
     /// A field that a blank clears, where the file has the column.
-    fn light<T: Clone + PartialEq>(&mut self, field: Field, before: &Option<T>, after: &Option<T>) -> Option<T> {
+    fn light<T: Clone + PartialEq>(
+        &mut self,
+        field: Field,
+        before: &Option<T>,
+        after: &Option<T>,
+    ) -> Option<T> {
         if after.is_none() && !self.has(field) { before.clone() } else { self.kept(field, before, after) }
     }
 
@@ -179,5 +190,6 @@ pub fn link(before: &Link, after: &Link) -> Link {
 pub fn share_a_contact_point(one: &Person, other: &Person) -> bool {
     let emails: BTreeSet<&EmailAddress> = one.emails.iter().collect();
     let phones: BTreeSet<&PhoneNumber> = one.phones.iter().collect();
-    other.emails.iter().any(|email| emails.contains(email)) || other.phones.iter().any(|phone| phones.contains(phone))
+    other.emails.iter().any(|email| emails.contains(email))
+        || other.phones.iter().any(|phone| phones.contains(phone))
 }

@@ -43,7 +43,9 @@ pub enum Refusal {
     #[error("the file has more than 100,000 rows; split it by year group")]
     TooManyRows,
     /// A picture, a document or another file that holds no table, whatever its name says.
-    #[error("the file holds no table (it is a picture, a document or damaged); export it again as CSV or Excel")]
+    #[error(
+        "the file holds no table (it is a picture, a document or damaged); export it again as CSV or Excel"
+    )]
     NotATable,
     /// Text whose encoding could not be told without guessing.
     #[error("the file's text encoding cannot be told; save it as CSV UTF-8 and send it again")]
@@ -57,7 +59,9 @@ pub enum Refusal {
         column: u32,
     },
     /// A quotation mark that is opened and never closed.
-    #[error("a quotation mark is opened in row {row} and never closed; correct that row and send the file again")]
+    #[error(
+        "a quotation mark is opened in row {row} and never closed; correct that row and send the file again"
+    )]
     OpenQuote {
         /// The row as a spreadsheet counts.
         row: u32,
@@ -69,7 +73,9 @@ pub enum Refusal {
     #[error("the workbook cannot be read or has no visible sheet; save it again as .xlsx or CSV")]
     BrokenWorkbook,
     /// An archive that cannot be read, or of a kind that we do not know.
-    #[error("the archive cannot be read, or holds neither OneRoster nor School Data Sync files; export it again")]
+    #[error(
+        "the archive cannot be read, or holds neither OneRoster nor School Data Sync files; export it again"
+    )]
     UnknownArchive,
     /// A name in the archive that leads out of it.
     #[error("the archive holds a file whose name leads out of it; it was not opened")]
@@ -84,7 +90,9 @@ pub enum Refusal {
     #[error("the XML cannot be read as a Common Transfer File; export it again")]
     BrokenXml,
     /// XML with a document type or entities of its own.
-    #[error("the XML declares a document type or entities, which is never needed and can be harmful; it was not read")]
+    #[error(
+        "the XML declares a document type or entities, which is never needed and can be harmful; it was not read"
+    )]
     UnsafeXml,
     /// JSON that is not what a connector drops.
     #[error("the JSON cannot be read as pages of the connector's API; fetch them again")]

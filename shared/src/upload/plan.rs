@@ -194,7 +194,8 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
 pub(super) fn withdrawals(directory: &Directory, changes: &[Change], generation: u64) -> Vec<Subject> {
     let written: BTreeSet<_> = changes.iter().map(subject).collect();
     let people = directory.people.iter().map(|(id, stored)| (Subject::Person(*id), &stored.versions));
-    let links = directory.links.iter().map(|(ends, stored)| (Subject::Link(ends.0, ends.1), &stored.versions));
+    let links =
+        directory.links.iter().map(|(ends, stored)| (Subject::Link(ends.0, ends.1), &stored.versions));
     people
         .chain(links)
         .filter(|(_, versions)| versions.live.generation > generation)
@@ -225,7 +226,11 @@ fn hold(counts: &Counts, is_rollover: bool) -> Option<HeldBecause> {
             None
         }
     };
-    if is_rollover { over(ROLLOVER).or(over(USUAL).map(|_| HeldBecause::PlannedRollover)) } else { over(USUAL) }
+    if is_rollover {
+        over(ROLLOVER).or(over(USUAL).map(|_| HeldBecause::PlannedRollover))
+    } else {
+        over(USUAL)
+    }
 }
 
 struct Planner<'a> {
@@ -294,15 +299,22 @@ impl<'a> Planner<'a> {
             }
         }
         for id in &self.who.undecided {
-            count.unchanged += usize::from(self.directory.person(*id).is_some_and(|person| person.role == role));
+            count.unchanged +=
+                usize::from(self.directory.person(*id).is_some_and(|person| person.role == role));
         }
         // A file that names nobody in a role says nothing about it.
         if !count.eq(&Count::default()) {
-            let missing: Vec<_> = self.directory.visible_people().filter(|(id, person)| person.role == role && self.is_missing(*id, person)).collect();
+            let missing: Vec<_> = self
+                .directory
+                .visible_people()
+                .filter(|(id, person)| person.role == role && self.is_missing(*id, person))
+                .collect();
             count.missing = missing.len();
             let now = Some(self.terms.now);
             self.plan.changes.extend(
-                missing.into_iter().map(|(id, person)| Change::Person(id, Person { missing_since: now, ..person.clone() })),
+                missing
+                    .into_iter()
+                    .map(|(id, person)| Change::Person(id, Person { missing_since: now, ..person.clone() })),
             );
         }
         *self.plan.counts.of(role) = count;
@@ -403,10 +415,13 @@ impl<'a> Planner<'a> {
                 && !named.contains(&(*pupil, *contact))
                 && !self.who.undecided.contains(pupil)
                 && !self.who.undecided.contains(contact);
-            if is_spoken_of && !link.manual && !link.restricted && link.missing_since.is_none() && !link.ended {
+            if is_spoken_of && !link.manual && !link.restricted && link.missing_since.is_none() && !link.ended
+            {
                 count.missing += 1;
                 let missing_since = Some(self.terms.now);
-                self.plan.changes.push(Change::Link((*pupil, *contact), Link { missing_since, ..link.clone() }));
+                self.plan
+                    .changes
+                    .push(Change::Link((*pupil, *contact), Link { missing_since, ..link.clone() }));
             }
         }
         self.plan.counts.link = count;
@@ -432,7 +447,11 @@ impl<'a> Planner<'a> {
         }
         for id in gone {
             let Some(person) = self.directory.person(id) else { continue };
-            if person.missing_since.is_none() && !person.manual && !self.named.contains(&id) && !self.is_held_fast(id) {
+            if person.missing_since.is_none()
+                && !person.manual
+                && !self.named.contains(&id)
+                && !self.is_held_fast(id)
+            {
                 self.plan.counts.of(person.role).missing += 1;
                 let missing_since = Some(self.terms.now);
                 self.plan.changes.push(Change::Person(id, Person { missing_since, ..person.clone() }));

@@ -124,12 +124,12 @@ impl Roll {
 
     /// What can only be said once every row is in.
     pub(super) fn close(&mut self) {
+        self.join_duplicates();
         for entry in self.people.values_mut() {
             // The order of merging: mobiles first, so that the same file read again is the same.
             entry.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
             entry.value.groups.sort();
         }
-        self.join_duplicates();
         self.shared_contact_points();
         self.without_contact();
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
@@ -142,12 +142,21 @@ impl Roll {
         let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();
         for (identity, entry) in self.of(Role::Contact) {
             let person = &entry.value;
-            if !matches!(identity, Identity::InFamily(..)) || person.name.given().is_empty() || person.name.family().is_empty() {
+            if !matches!(identity, Identity::InFamily(..))
+                || person.name.given().is_empty()
+                || person.name.family().is_empty()
+            {
                 continue;
             }
-            let points = person.emails.iter().map(EmailAddress::expose).chain(person.phones.iter().map(PhoneNumber::expose));
+            let points = person
+                .emails
+                .iter()
+                .map(EmailAddress::expose)
+                .chain(person.phones.iter().map(PhoneNumber::expose));
             for point in points {
-                let first = holders.entry((full_fold(&person.name), point.to_owned())).or_insert_with(|| identity.clone());
+                let first = holders
+                    .entry((full_fold(&person.name), point.to_owned()))
+                    .or_insert_with(|| identity.clone());
                 let first = joined.get(first).unwrap_or(first);
                 if first != identity && !joined.contains_key(identity) {
                     joined.insert(identity.clone(), first.clone());
@@ -194,7 +203,11 @@ impl Roll {
         let mut holders: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
         for (_, entry) in self.of(Role::Contact) {
             let person = &entry.value;
-            let points = person.emails.iter().map(EmailAddress::expose).chain(person.phones.iter().map(PhoneNumber::expose));
+            let points = person
+                .emails
+                .iter()
+                .map(EmailAddress::expose)
+                .chain(person.phones.iter().map(PhoneNumber::expose));
             for point in points {
                 let (count, row) = holders.entry(point).or_insert((0, entry.row));
                 *count += 1;
@@ -322,9 +335,7 @@ impl Roll {
             self.find(at, None, Code::IdReused);
             return false;
         }
-        let another = |one: &Option<String>, other: &Option<String>| {
-            matches!((one, other), (Some(one), Some(other)) if one != other)
-        };
+        let another = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
         if matches!(identity, Identity::Likeness(_))
             && (another(&kept.class, &pupil.class) || another(&kept.year_group, &pupil.year_group))
         {

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
-    Refusal,
-    column,
+    Refusal, column,
     finding::{Code, letters},
     intake::{Intake, Place},
 };
@@ -90,70 +89,4 @@ fn header(record: &ByteRecord, intake: &mut Intake<'_>) -> Result<Vec<(Place, us
         return Err(Refusal::NoKnownColumn);
     }
     if pupil { Ok(kept) } else { Err(Refusal::NoPupilColumn) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use jiff::civil::date;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn agreement() -> Agreement {
-        let pupil = BTreeSet::from([Field::GivenName, Field::FamilyName, Field::SourceId]);
-        let contact = BTreeSet::from([Field::Email]);
-        Agreement {
-            fields: BTreeMap::from([(Role::Pupil, pupil), (Role::Contact, contact)]),
-            signed_on: date(2026, 9, 1),
-        }
-    }
-
-    #[test]
-    fn a_column_outside_the_agreement_never_gets_past_the_header() {
-        let sheet = read(
-            "Forename,Surname,Gender,Postcode,Shoe size,Email,\r\nAnn,Smith,F,ZZ1 1ZZ,31,a@example.com,\r\n",
-            &agreement(),
-        )
-        .unwrap();
-        assert_eq!(sheet.dropped_columns, 3);
-        assert!(!format!("{:?}", sheet.rows).contains("ZZ1"));
-        assert_eq!(sheet.rows[0].cells.len(), 3);
-    }
-
-    #[test]
-    fn refusals() {
-        for (text, refusal) in [
-            ("Forename,Surname\n", Refusal::HeaderOnly),
-            ("Forename,Surname\n,\n , \n", Refusal::HeaderOnly),
-            ("x,y\n1,2\n", Refusal::NoKnownColumn),
-            ("Email\na@example.com\n", Refusal::NoPupilColumn),
-        ] {
-            assert_eq!(read(text, &agreement()).map(|_| ()), Err(refusal), "{text}");
-        }
-    }
-
-    #[test]
-    fn rows_keep_their_spreadsheet_numbers() {
-        for end in ["\n", "\r\n", "\r"] {
-            let text = ["Forename,Surname", "Ann,\"Smi|th\"", "", ",", "Ben,Cole,extra", "", "", "Cy,Day"]
-                .join(end)
-                .replace('|', end);
-            let sheet = read(&text, &agreement()).unwrap();
-            let numbers: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
-            // The line break in quotes does not make a row; the empty lines do.
-            assert_eq!(numbers, [2, 5, 8], "{end:?}");
-            let findings: Vec<_> =
-                sheet.findings.iter().map(|finding| (finding.row, finding.code.as_str())).collect();
-            assert_eq!(findings, [(5, "row_ragged")]);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_reading_panic(text in "(Forename,Surname,Email\n)?(?s:.{0,200})") {
-            let _ = read(&text, &agreement());
-        }
-    }
 }

@@ -241,7 +241,8 @@ impl Upload {
     /// Whether it can be taken back at `now`. Once asked for, it is finished whatever the day.
     pub fn can_be_undone(&self, now: Timestamp) -> bool {
         self.status == UploadStatus::Done
-            && (self.undone_by.is_some() || now.duration_since(self.changed_at) < crate::time::days(UNDO_DAYS))
+            && (self.undone_by.is_some()
+                || now.duration_since(self.changed_at) < crate::time::days(UNDO_DAYS))
     }
 
     /// Whether nobody will finish it any more: it waited too long for its file or for a decision.

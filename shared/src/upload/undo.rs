@@ -33,7 +33,13 @@ pub struct Undo {
 /// Plans the undo of `upload`. `touched` is how many people and ties the upload wrote.
 ///
 /// A restriction is the one thing that stays: it is lifted by hand, on purpose, never by taking a file back.
-pub fn undo(directory: &Directory, former: &Former, upload: UploadId, touched: usize, generation: u64) -> Undo {
+pub fn undo(
+    directory: &Directory,
+    former: &Former,
+    upload: UploadId,
+    touched: usize,
+    generation: u64,
+) -> Undo {
     let mut undo = Undo::default();
     let is_its = |versions: &Versions| versions.is_of(upload, generation);
     for (id, stored) in &directory.people {
