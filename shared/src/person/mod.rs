@@ -184,11 +184,15 @@ impl Person {
         )
     }
 
-    /// Whether a pupil is on roll on a day: joined, not left, and alive. The day of leaving counts to its end.
-    pub fn is_on_roll(&self, day: Date) -> bool {
-        !self.deceased
-            && self.starts_on.is_none_or(|first| first <= day)
-            && self.leaves_on.is_none_or(|last| day <= last)
+    /// Whether the school still has to do with them on a day: named by its sources, alive, and for a pupil not left. The day
+    /// of leaving counts to its end.
+    pub fn is_here(&self, day: Date) -> bool {
+        self.missing_since.is_none() && !self.deceased && self.leaves_on.is_none_or(|last| day <= last)
+    }
+
+    /// Whether a pupil has joined.
+    pub fn has_joined(&self, day: Date) -> bool {
+        self.starts_on.is_none_or(|first| first <= day)
     }
 
     /// Adds what another row says about the same person.
