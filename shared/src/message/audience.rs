@@ -370,8 +370,7 @@ fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
 
 /// Whether a restriction keeps `reader` away from a pupil.
 fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
-    let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
-    link.is_some_and(|link| link.missing_since.is_none() && link.restricted)
+    directory.link(pupil, reader).is_some_and(|link| link.missing_since.is_none() && link.restricted)
 }
 
 fn unreachable(person: &Person) -> Reason {
@@ -396,7 +395,7 @@ pub fn still_permitted(directory: &Directory, recipient: &Recipient, purpose: Pu
     }
     let written_to = || std::iter::once(recipient.person).chain(recipient.also.iter().copied());
     let may = |reader: PersonId, pupil: PersonId| {
-        let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
+        let link = directory.link(pupil, reader);
         link.filter(|link| link.missing_since.is_none()).map(|link| permits(link, purpose))
     };
     let here = |pupil: PersonId| directory.person(pupil).is_some_and(|pupil| pupil.missing_since.is_none());

@@ -2,13 +2,17 @@
 
 pub mod email;
 pub mod guardianship;
+pub mod join;
 #[cfg(test)]
 pub(crate) mod made_up;
 pub mod name;
 pub mod phone;
 pub mod store;
 
-use std::{collections::{BTreeMap, BTreeSet}, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -18,7 +22,7 @@ use self::{
     name::PersonName,
     phone::{PhoneKind, PhoneNumber},
 };
-use crate::privacy::agreement::Field;
+use crate::{privacy::agreement::Field, upload::intake::UPN};
 
 /// What somebody is to a school. One person in two roles is two records: their rights differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +81,13 @@ pub struct SourceId {
     pub id: String,
 }
 
+impl SourceId {
+    /// Whether it is a unique pupil number, which is nobody's own numbering.
+    pub fn is_upn(&self) -> bool {
+        self.source == UPN
+    }
+}
+
 /// What a school knows about one person. Stored sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -132,7 +143,7 @@ pub struct Person {
     /// Typed in by the office: an upload does not call them missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
-    /// What the office set by hand: it outlives every upload until the source says the same.
+    /// What the office set or cleared by hand: it outlives every upload until the source says the same.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub by_hand: BTreeSet<Field>,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
