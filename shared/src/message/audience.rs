@@ -386,8 +386,7 @@ fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
 
 /// Whether a restriction keeps `reader` away from a pupil.
 fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
-    let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
-    link.is_some_and(|link| link.holds() && link.restricted)
+    directory.link(pupil, reader).is_some_and(|link| link.holds() && link.restricted)
 }
 
 fn unreachable(person: &Person) -> Reason {
@@ -417,7 +416,7 @@ pub fn still_permitted(
     }
     let written_to = || std::iter::once(recipient.person).chain(recipient.also.iter().copied());
     let may = |reader: PersonId, pupil: PersonId| {
-        let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
+        let link = directory.link(pupil, reader);
         link.filter(|link| link.holds()).map(|link| permits(link, purpose))
     };
     let here = |pupil: PersonId| directory.person(pupil).is_some_and(|pupil| pupil.is_here(today));

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     id::PersonId,
     person::{
-        Person, Role, SourceId, email::EmailAddress, guardianship::Relationship, name::fold, phone::PhoneNumber,
-        store::Directory,
+        Person, Role, SourceId, email::EmailAddress, guardianship::Relationship, name::fold,
+        phone::PhoneNumber, store::Directory,
     },
 };
 
@@ -75,7 +75,8 @@ impl Who<'_> {
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
 pub fn who<'r>(roll: &'r Roll, directory: &Directory, rejected: &BTreeSet<PersonId>) -> Who<'r> {
     let families = directory.families();
-    let mut finder = Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
+    let mut finder =
+        Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
     for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
         finder.by_id(role);
         finder.by_likeness(role);
@@ -119,18 +120,22 @@ impl<'r> Finder<'r, '_> {
             }
         }
         // By their own id before those who are only known by another: the own id has the better claim.
-        let mut entries: Vec<_> = self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
+        let mut entries: Vec<_> =
+            self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
         let own = |entry: &Entry<Person>| index.contains_key(&entry.value.source_ids[0]);
         entries.sort_by_key(|(_, entry)| !own(entry));
         for (identity, entry) in entries {
             let ids = &entry.value.source_ids;
             let mut found: Vec<PersonId> = Vec::new();
             for holders in ids.iter().filter_map(|id| index.get(id)) {
-                found.extend(holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>());
+                found.extend(
+                    holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>(),
+                );
             }
             match found[..] {
                 [] => {}
-                [id] if self.claims.contains_key(&id) => {
+                // Only by its second id is it somebody who stands in the file under an own one.
+                [id] if self.claims.contains_key(&id) && !own(entry) => {
                     self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
                 }
                 [id] => {
@@ -195,7 +200,12 @@ impl<'r> Finder<'r, '_> {
                     .map(EmailAddress::expose)
                     .or(person.phones.first().map(PhoneNumber::expose));
                 let key = family_key(&person.name, point);
-                self.families.get(&id).into_iter().flatten().map(|pupil| (Some(*pupil), key.clone())).collect()
+                self.families
+                    .get(&id)
+                    .into_iter()
+                    .flatten()
+                    .map(|pupil| (Some(*pupil), key.clone()))
+                    .collect()
             }
         }
     }
@@ -210,11 +220,8 @@ impl<'r> Finder<'r, '_> {
         let free = |id: &PersonId| {
             !self.claims.contains_key(id) && !self.who.undecided.contains(id) && !self.rejected.contains(id)
         };
-        let known: Vec<_> = self
-            .directory
-            .visible_people()
-            .filter(|(id, person)| person.role == role && free(id))
-            .collect();
+        let known: Vec<_> =
+            self.directory.visible_people().filter(|(id, person)| person.role == role && free(id)).collect();
         let pairs: Vec<_> = if role == Role::Contact {
             self.contacts_of_known_pupils(&strangers, &known)
         } else {
@@ -223,7 +230,8 @@ impl<'r> Finder<'r, '_> {
             let alike = if role == Role::Pupil { likeness::pupils } else { likeness::colleagues };
             alike(&left, &right).into_iter().map(|pair| (pair.left, pair.right)).collect()
         };
-        let mut proposed: BTreeMap<usize, PersonId> = pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
+        let mut proposed: BTreeMap<usize, PersonId> =
+            pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
         for (index, (identity, entry)) in strangers.into_iter().enumerate() {
             let Some(person) = proposed.remove(&index) else {
                 self.settle(role, identity, entry, Is::New);
