@@ -5,12 +5,14 @@
 
 pub mod cell;
 pub mod column;
+pub mod ctf;
 pub mod decode;
 pub mod finding;
 pub mod identity;
 pub mod intake;
 pub mod likeness;
 pub mod merge;
+mod nested;
 pub mod plan;
 pub mod roll;
 pub mod sheet;
