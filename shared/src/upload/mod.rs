@@ -3,11 +3,13 @@
 //! Everything here but [`store`] is pure. A file is never invalid: it has findings, and now and then it is refused as a
 //! whole with one clear reason, before anything is stored.
 
+pub mod archive;
 pub mod cell;
 pub mod column;
 pub mod ctf;
 pub mod decode;
 pub mod finding;
+pub mod grid;
 pub mod identity;
 pub mod intake;
 pub mod likeness;
@@ -18,6 +20,7 @@ pub mod roll;
 pub mod sheet;
 pub mod store;
 pub mod undo;
+pub mod workbook;
 
 use serde::{Deserialize, Serialize};
 
