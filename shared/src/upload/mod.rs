@@ -5,15 +5,18 @@
 
 pub mod cell;
 pub mod column;
+pub mod date;
 pub mod decode;
+pub mod delimited;
 pub mod finding;
+pub mod grid;
 pub mod identity;
 pub mod intake;
+mod layout;
 pub mod likeness;
 pub mod merge;
 pub mod plan;
 pub mod roll;
-pub mod sheet;
 pub mod store;
 pub mod undo;
 
