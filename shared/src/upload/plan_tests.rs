@@ -12,7 +12,7 @@ use crate::{
         made_up::stored,
     },
     privacy::agreement::{Agreement, Field},
-    upload::{intake::Intake, sheet},
+    upload::{column::Mapping, delimited::Delimited, grid, intake::Intake},
 };
 
 const HEADER: &str = "StudentForename,StudentSurname,StudentID,Year,DOB,Relationship,ContactForename,ContactSurname,ContactID,PrimaryEmail,MobileNumber,Priority,ParentalResponsibility,CourtOrder\n";
@@ -41,7 +41,8 @@ fn agreement() -> Agreement {
 pub(super) fn read(rows: &str) -> Roll {
     let agreement = agreement();
     let mut intake = Intake::new(&agreement, date(2026, 11, 22));
-    sheet::read(&format!("{HEADER}{rows}"), &mut intake).unwrap();
+    let table = Delimited::open(format!("{HEADER}{rows}").as_bytes()).unwrap();
+    grid::read(&table, &Mapping::default(), &mut intake).unwrap();
     intake.finish().unwrap()
 }
 
