@@ -169,6 +169,11 @@ impl<'a> Intake<'a> {
         self.agreement.fields.contains_key(&role)
     }
 
+    /// Whether a column may be stored: for what the file only implies, and whose absence is no column left behind.
+    pub fn allows(&self, column: Column) -> bool {
+        self.agreement.allows(column.role, column.field)
+    }
+
     /// Somebody whom the source says is gone: they become `missing`, whatever the scope.
     pub fn gone(&mut self, role: Role, source: &'static str, id: &str) {
         self.roll.gone.push(Gone { role, source, id: id.to_owned() });

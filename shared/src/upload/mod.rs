@@ -4,6 +4,7 @@
 //! whole with one clear reason, before anything is stored.
 
 pub mod archive;
+mod bundle;
 pub mod cell;
 pub mod column;
 pub mod decode;
@@ -13,8 +14,11 @@ pub mod identity;
 pub mod intake;
 pub mod likeness;
 pub mod merge;
+pub mod oneroster;
 pub mod plan;
 pub mod roll;
+mod roster;
+pub mod sds;
 pub mod sheet;
 pub mod store;
 pub mod undo;
