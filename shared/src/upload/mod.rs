@@ -4,6 +4,7 @@
 //! whole with one clear reason, before anything is stored.
 
 pub mod archive;
+mod bundle;
 pub mod cell;
 pub mod column;
 pub mod ctf;
@@ -18,8 +19,12 @@ mod layout;
 pub mod likeness;
 pub mod merge;
 mod nested;
+pub mod oneroster;
 pub mod plan;
 pub mod roll;
+mod roster;
+pub mod sds;
+pub mod sheet;
 pub mod store;
 pub mod undo;
 pub mod workbook;

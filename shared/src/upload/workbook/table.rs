@@ -67,7 +67,7 @@ impl Table {
 
     /// Adds a cell; rows come in order, cells of a row in any.
     pub(super) fn cell(&mut self, row: u32, column: u32, text: &str) -> Result<(), Refusal> {
-        if row < self.row {
+        if row < self.row || row == u32::MAX {
             return Err(Refusal::BrokenWorkbook);
         }
         if row > self.row {
@@ -129,29 +129,11 @@ impl Table {
         }
         let row = self.row;
         self.reach(row);
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_by_key(|(column, _)| *column);
-        let mut shown: BTreeMap<u32, Range<u32>> = BTreeMap::new();
-        for (column, text) in pending.drain(..) {
-            let over = self.reaching.range_mut(..=column).next_back().map(|(_, reaching)| reaching);
-            match over.filter(|reaching| column <= reaching.merged.columns.1) {
-                None => {
-                    shown.entry(column).or_insert(text);
-                }
-                Some(Reaching { merged, value, .. }) => {
-                    if (row, column) == (merged.rows.0, merged.columns.0) {
-                        *value = Some(text);
-                    }
-                }
-            }
-        }
-        self.pending = pending;
-        // Every row that is there has what is shown across it: a pupil's name beside each of their contacts.
-        let is_there = !shown.is_empty();
-        for Reaching { merged, shown_in, value } in self.reaching.values() {
-            if let (Some(column), Some(text), true) = (shown_in, value, is_there || row == merged.rows.0) {
-                shown.insert(*column, text.clone());
-            }
+        let mut shown = std::mem::take(&mut self.pending);
+        shown.sort_by_key(|(column, _)| *column);
+        shown.dedup_by_key(|(column, _)| *column);
+        if !self.reaching.is_empty() {
+            self.show_merged(row, &mut shown);
         }
         if self.hidden_rows.contains(&row) {
             return Ok(());
@@ -160,12 +142,13 @@ impl Table {
         if before + shown.len() > MAX_CELLS {
             return Err(Refusal::ArchiveBomb);
         }
-        for (column, text) in shown {
+        for (column, text) in shown.drain(..) {
             if let (false, Ok(narrow)) = (self.is_hidden_column(column), u16::try_from(column)) {
                 self.width = self.width.max(usize::from(narrow) + 1);
                 self.cells.push((narrow, text));
             }
         }
+        self.pending = shown;
         if self.cells.len() > before {
             // Titles, totals and notes are rows as well: how many are too many is judged behind.
             if self.rows.len() >= 2 * MAX_ROWS {
@@ -179,6 +162,30 @@ impl Table {
             self.rows.push((row, self.cells.len()));
         }
         Ok(())
+    }
+
+    /// Leaves of merged cells what is seen of them.
+    fn show_merged(&mut self, row: u32, shown: &mut Vec<(u32, Range<u32>)>) {
+        shown.retain(|(column, text)| {
+            let over = self.reaching.range_mut(..=*column).next_back().map(|(_, reaching)| reaching);
+            let Some(Reaching { merged, value, .. }) = over.filter(|over| *column <= over.merged.columns.1)
+            else {
+                return true;
+            };
+            if (row, *column) == (merged.rows.0, merged.columns.0) {
+                *value = Some(text.clone());
+            }
+            false
+        });
+        // Every row that is there has what is shown across it: a pupil's name beside each of their contacts.
+        let is_there = !shown.is_empty();
+        for Reaching { merged, shown_in, value } in self.reaching.values() {
+            if let (Some(column), Some(text), true) = (shown_in, value, is_there || row == merged.rows.0) {
+                shown.push((*column, text.clone()));
+            }
+        }
+        shown.sort_by_key(|(column, _)| *column);
+        shown.dedup_by_key(|(column, _)| *column);
     }
 
     /// Brings the merged cells up to a row.
