@@ -18,6 +18,7 @@ pub mod roll;
 pub mod sheet;
 pub mod store;
 pub mod undo;
+pub mod wonde;
 
 use serde::{Deserialize, Serialize};
 
