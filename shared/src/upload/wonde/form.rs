@@ -177,11 +177,21 @@ impl Form {
             let mut path = plain(name).to_owned();
             self.leaves(value, &mut path, &mut found, intake);
         }
-        found.sort_by_key(|(spot, _)| self.spots[*spot].rank);
+        found.sort_by_key(|(spot, _)| (self.spots[*spot].rank, *spot));
         let mut said: Vec<Said> = Vec::new();
+        let mut before = (usize::MAX, 0);
         for (spot, text) in found {
+            before = if before.0 == spot { (spot, before.1 + 1) } else { (spot, 1) };
             let field = match self.spots[spot].what {
+                Aside => continue,
+                _ if before.1 > MAX_PARTS => continue,
+                // Of several, one that says yes counts.
                 Is(Field::Restricted | Field::Deceased) if !cell::restricted(&text) => continue,
+                Is(field @ (Field::Restricted | Field::Deceased))
+                    if said.iter().any(|said| said.field == field) =>
+                {
+                    continue;
+                }
                 Is(field) | Below(field) => field,
                 Id(_) => Field::SourceId,
                 Else(first, second) => match said.iter().find(|said| said.field == first) {
@@ -189,7 +199,6 @@ impl Form {
                     Some(said) if said.text == text => continue,
                     Some(_) => second,
                 },
-                Aside => continue,
             };
             let place = self.place(spot, field, intake);
             said.push(Said { field, place, text });
@@ -227,11 +236,7 @@ impl Form {
             }
             _ => {
                 let Some(text) = text(value) else { return };
-                if let Some(spot) = self.spot(path, intake)
-                    && found.len() < MAX_PARTS
-                {
-                    found.push((spot, text));
-                }
+                found.extend(self.spot(path, intake).map(|spot| (spot, text)));
             }
         }
     }

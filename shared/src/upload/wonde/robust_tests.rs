@@ -37,6 +37,12 @@ fn a_record_costs_no_more_than_its_length() {
     assert!(roll.findings.len() <= MAX_NAMES + 20, "{}", roll.findings.len());
     assert!(found(&roll).contains(&(1, "students.data[].contacts", "record_invalid")));
     assert_eq!(pupil(&roll).name.given(), "Zoë");
+    // Many groups leave room for everything else.
+    let groups: Vec<_> = (0..300).map(|n| json!({"name": crate::upload::finding::letters(n)})).collect();
+    let roll =
+        roll_of(json!([with(student(), &json!({"groups": groups}))]).to_string().as_bytes(), &Role::ALL)
+            .unwrap();
+    assert_eq!((pupil(&roll).groups.len(), pupil(&roll).name.given()), (102, "Zoë"));
     // Opened and never closed, as large as a file may be.
     assert_eq!(roll_of(&vec![b'['; MAX_BYTES], &Role::ALL).map(|_| ()), Err(Refusal::BrokenJson));
 }
