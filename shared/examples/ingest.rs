@@ -17,11 +17,11 @@ use shared::{
     person::{Role, store::Directory},
     privacy::agreement::{Agreement, Field},
     upload::{
-        decode,
+        column::Mapping,
+        format,
         intake::Intake,
         likeness::{self, Kin, Proposal, Traits},
         plan::{self, Terms},
-        sheet,
         store::Scope,
     },
 };
@@ -74,7 +74,7 @@ fn bare(bytes: &[u8]) -> Outcome {
 fn read(bytes: &[u8], and_plan: bool) -> Outcome {
     let agreement = agreement();
     let mut intake = Intake::new(&agreement, date(2026, 11, 2));
-    sheet::read(decode::decode(bytes)?.text, &mut intake)?;
+    format::read(bytes, &Mapping::default(), &mut intake)?;
     let roll = intake.finish()?;
     let mut found = json!({"rows": roll.rows, "findings": roll.findings.len(), "pupils": roll.of(Role::Pupil).count(),
         "contacts": roll.of(Role::Contact).count(), "links": roll.links.len()});

@@ -298,9 +298,10 @@ impl<'i, 'a> Walk<'i, 'a> {
     }
 
     fn fact(&mut self, contact: usize, place: Place, text: String) {
-        let unsaid = match place.column.field {
+        let protects = matches!(place.column.field, Field::Restricted | Field::Deceased);
+        let is_silent = match place.column.field {
             // Of several, one that says yes counts.
-            Field::Restricted | Field::Deceased => !cell::restricted(&text),
+            _ if protects => !cell::restricted(&text),
             // What stands in for a number that the pupil does not have yet.
             Field::Upn => text.trim_start().get(..4).is_some_and(|start| start.eq_ignore_ascii_case("temp")),
             _ => text.trim().is_empty(),
@@ -309,10 +310,12 @@ impl<'i, 'a> Walk<'i, 'a> {
             Role::Pupil => Some(&mut self.pupil),
             _ => self.contacts.get_mut(contact),
         };
-        match cells {
-            Some(cells) if !unsaid && cells.len() < MAX_PARTS => cells.push((place, text)),
-            Some(_) if !unsaid => self.overfull = true,
-            _ => {}
+        let Some(cells) = cells.filter(|_| !is_silent) else { return };
+        let is_first = || cells.iter().all(|(other, _)| other.column != place.column);
+        if cells.len() < MAX_PARTS || protects && is_first() {
+            cells.push((place, text));
+        } else {
+            self.overfull = true;
         }
     }
 

@@ -339,10 +339,13 @@ fn a_record_costs_no_more_than_its_length() {
     let contact = "<Contact><Forename>Ann</Forename><Surname>A</Surname></Contact>";
     let emails = "<Email>a@example.com</Email>".repeat(1000);
     let file = format!(
-        "<CTfile><Pupil><Forename>Bo</Forename><Surname>B</Surname>{}<Contact>{emails}</Contact></Pupil></CTfile>",
+        "<CTfile><Pupil><Forename>Bo</Forename><Surname>B</Surname>\
+         <Contact>{emails}<CourtOrder>yes</CourtOrder></Contact>{}</Pupil></CTfile>",
         contact.repeat(500)
     );
     let roll = roll(file.as_bytes()).unwrap();
+    // What protects a child has always room.
+    assert_eq!(roll.links.values().filter(|tie| tie.value.restricted).count(), 1);
     assert!(found(&roll).contains(&(1, "Pupil", "record_invalid")));
     let names: Vec<_> = (0..5000).map(|n| format!("<x{}/>", letters(n))).collect();
     let names = names.concat();

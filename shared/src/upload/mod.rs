@@ -12,6 +12,7 @@ pub mod date;
 pub mod decode;
 pub mod delimited;
 pub mod finding;
+pub mod format;
 pub mod grid;
 pub mod identity;
 pub mod intake;
@@ -24,9 +25,9 @@ pub mod plan;
 pub mod roll;
 mod roster;
 pub mod sds;
-pub mod sheet;
 pub mod store;
 pub mod undo;
+pub mod wonde;
 pub mod workbook;
 
 use serde::{Deserialize, Serialize};
