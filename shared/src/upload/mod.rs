@@ -13,6 +13,7 @@ pub mod decode;
 pub mod delimited;
 pub mod finding;
 pub mod format;
+mod gathered;
 pub mod grid;
 pub mod identity;
 pub mod intake;

@@ -78,7 +78,7 @@ pub struct Roll {
     /// Why it has to wait, whatever it would do.
     pub held: Option<HeldBecause>,
     /// Ties about whose responsibility two rows disagree.
-    disputed: BTreeSet<(Identity, Identity)>,
+    pub(super) disputed: BTreeSet<(Identity, Identity)>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// How many rows there were.
@@ -123,103 +123,6 @@ impl Roll {
         if row.cells.iter().any(|(place, _)| place.column.role == Role::Pupil) {
             self.pupil_row(at);
         }
-    }
-
-    /// What can only be said once every row is in.
-    pub(super) fn close(&mut self) {
-        self.join_duplicates();
-        for entry in self.people.values_mut() {
-            // The order of merging: mobiles first, so that the same file read again is the same.
-            entry.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
-            entry.value.groups.sort();
-        }
-        self.shared_contact_points();
-        self.without_contact();
-        self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
-    }
-
-    /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
-    /// is one when folded and an e-mail address or number is (case 11); a later file that says otherwise parts them again.
-    fn join_duplicates(&mut self) {
-        let mut holders: BTreeMap<(String, String), Identity> = BTreeMap::new();
-        let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();
-        for (identity, entry) in self.of(Role::Contact) {
-            let person = &entry.value;
-            if !matches!(identity, Identity::InFamily(..))
-                || person.name.given().is_empty()
-                || person.name.family().is_empty()
-            {
-                continue;
-            }
-            let points = person
-                .emails
-                .iter()
-                .map(EmailAddress::expose)
-                .chain(person.phones.iter().map(PhoneNumber::expose));
-            for point in points {
-                let first = holders
-                    .entry((full_fold(&person.name), point.to_owned()))
-                    .or_insert_with(|| identity.clone());
-                let first = joined.get(first).unwrap_or(first);
-                if first != identity && !joined.contains_key(identity) {
-                    joined.insert(identity.clone(), first.clone());
-                }
-            }
-        }
-        for (from, to) in joined {
-            let Some(entry) = self.people.remove(&(Role::Contact, from.clone())) else { continue };
-            if let Some(kept) = self.people.get_mut(&(Role::Contact, to.clone())) {
-                kept.value.add_contact_points(&entry.value);
-            }
-            self.aliases.entry(to.clone()).or_default().push(from.clone());
-            let Identity::InFamily(pupil, _) = &from else { continue };
-            if let Some(link) = self.links.remove(&((**pupil).clone(), from.clone())) {
-                self.links.insert(((**pupil).clone(), to), link);
-            }
-        }
-    }
-
-    /// Pupils for whom the file has contacts, and none who can be reached (case 39). A file without contacts says nothing.
-    fn without_contact(&mut self) {
-        if self.links.is_empty() || self.scope == Scope::Partial {
-            return;
-        }
-        let mut reached: BTreeSet<&Identity> = BTreeSet::new();
-        for (pupil, contact) in self.links.keys() {
-            let contact = self.people.get(&(Role::Contact, contact.clone()));
-            if contact.is_some_and(|entry| !entry.value.emails.is_empty() || !entry.value.phones.is_empty()) {
-                reached.insert(pupil);
-            }
-        }
-        let rows: Vec<_> = self
-            .of(Role::Pupil)
-            .filter(|(identity, _)| !reached.contains(identity))
-            .map(|(_, entry)| entry.row)
-            .collect();
-        self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::NoContact)));
-    }
-
-    /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).
-    fn shared_contact_points(&mut self) {
-        /// Two parents, four grandparents and a childminder may share one; more is a filler.
-        const TOO_MANY: usize = 8;
-        let mut holders: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
-        for (_, entry) in self.of(Role::Contact) {
-            let person = &entry.value;
-            let points = person
-                .emails
-                .iter()
-                .map(EmailAddress::expose)
-                .chain(person.phones.iter().map(PhoneNumber::expose));
-            for point in points {
-                let (count, row) = holders.entry(point).or_insert((0, entry.row));
-                *count += 1;
-                *row = (*row).min(entry.row);
-            }
-        }
-        let rows: Vec<_> =
-            holders.values().filter(|(count, _)| *count > TOO_MANY).map(|(_, row)| *row).collect();
-        self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::SharedContactPoint)));
     }
 
     /// Keeps a finding, up to [`MAX_FINDINGS`]: a file of nothing but faults must not fill the memory, nor anybody's day.

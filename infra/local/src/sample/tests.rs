@@ -74,7 +74,7 @@ fn each_problem_has_a_row_and_each_reason_a_person() {
         let often = code.severity() == Severity::Info;
         assert!(*count == 1 || often, "{code:?} {count}");
     }
-    assert_eq!(expected.findings_by_code.len(), 13);
+    assert_eq!(expected.findings_by_code.len(), 15);
     let reasons: Vec<Reason> =
         expected.audiences["years_3_and_4"].excluded.iter().map(|each| each.reason).collect();
     assert_eq!(
