@@ -11,6 +11,7 @@ mod grants;
 mod ingest;
 mod messages;
 mod parents;
+mod people;
 mod retention;
 mod sheet;
 mod template;

@@ -260,6 +260,18 @@ async fn whoever_is_gone_is_forgotten_after_thirty_days() {
 }
 
 #[tokio::test]
+async fn whoever_the_office_deleted_is_forgotten_after_thirty_days() {
+    let world = school(&Sheet::families(3)).await;
+    let contact = text(&world.search(&json!({"source_id": "C0000"})).await[0]["person_id"]).to_owned();
+    world.delete("office", &format!("/people/{contact}")).await.expect(204);
+    // Still there, for the office to change its mind.
+    assert_eq!(people_and_links(&world).await.len(), 9);
+    assert_eq!(sweep(&world, 29, true).await, json!({}));
+    erases(&world, 31, json!({"person": 1, "link": 1})).await;
+    assert!(!people_and_links(&world).await.keys().any(|sk| sk.contains(&contact)));
+}
+
+#[tokio::test]
 async fn former_versions_and_reports_are_forgotten_after_thirty_days() {
     let world = school(&Sheet::families(3)).await;
     let changed = world

@@ -183,7 +183,7 @@ impl World {
 
     // --- the API ---
 
-    /// A token of this school's for roles such as `office` or `office,sender`.
+    /// A token of this school's for roles such as `office` or `office,sender`; `office#2` is a second person in the office.
     pub async fn token(&self, roles: &str) -> String {
         let known = self.tokens.lock().expect("no test panics with it held").get(roles).cloned();
         if let Some(token) = known {
@@ -252,6 +252,11 @@ impl World {
     /// `PUT` of JSON.
     pub async fn put(&self, who: &str, path: &str, body: &Value) -> Answer {
         self.send(Method::PUT, who, path, Some(body), &[]).await
+    }
+
+    /// `PATCH` of JSON.
+    pub async fn patch(&self, who: &str, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, who, path, Some(body), &[]).await
     }
 
     /// `DELETE`.

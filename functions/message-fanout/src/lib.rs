@@ -116,7 +116,9 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     }
     let content = message.content(&tenant.key)?;
     let directory = Directory::load(&app.tables, &tenant).await?;
-    let resolution = audience::resolve(&directory, &content.audience, message.purpose, &message.channels);
+    let today = time::date_in(&tenant.school.time_zone, time::now());
+    let resolution =
+        audience::resolve(&directory, &content.audience, message.purpose, &message.channels, today);
     let chunks = chunks(&resolution);
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
 

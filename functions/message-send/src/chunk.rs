@@ -225,7 +225,8 @@ fn permitted(
     if tenant.school.revision == roster.revision {
         return directory.person(recipient.person).map(|_| recipient.clone());
     }
-    still_permitted(directory, recipient, purpose)
+    let today = time::date_in(&tenant.school.time_zone, time::now());
+    still_permitted(directory, recipient, purpose, today)
 }
 
 async fn emails(

@@ -68,7 +68,9 @@ struct View {
 impl View {
     /// The children that this contact may see now.
     fn children(&self) -> impl Iterator<Item = (PersonId, &Person)> {
-        let limit = time::now() - time::days(GRACE_DAYS);
+        let now = time::now();
+        let limit = now - time::days(GRACE_DAYS);
+        let today = time::date_in(&self.tenant.school.time_zone, now);
         let mine = |(pupil, contact, link): (PersonId, PersonId, &Link)| {
             (contact == self.contact_id && link.may_hold_account()).then_some(pupil)
         };
@@ -77,6 +79,8 @@ impl View {
             .filter_map(mine)
             .filter_map(|pupil| Some((pupil, self.directory.person(pupil)?)))
             .filter(move |(_, person)| person.missing_since.is_none_or(|since| since > limit))
+            // Of who has left, from the next day on; of who has died, at once: no reminder.
+            .filter(move |(_, person)| !person.deceased && person.leaves_on.is_none_or(|last| today <= last))
     }
 }
 
@@ -158,8 +162,9 @@ async fn sign_out(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
 }
 
 fn body(tenant: &Tenant, id: PersonId, person: &Person) -> Value {
+    let name = person.called();
     json!({
-        "person_id": id, "school_id": tenant.id(), "school_name": tenant.school.name, "given_name": person.name.given(), "family_name": person.name.family(),
+        "person_id": id, "school_id": tenant.id(), "school_name": tenant.school.name, "given_name": name.given(), "family_name": name.family(),
         "year_group": person.year_group, "class": person.class,
     })
 }

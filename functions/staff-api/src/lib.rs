@@ -2,12 +2,14 @@
 //!
 //! Every handler of a school's data takes a [`Staff`] who belongs to that school. It reads, decides in `shared`, writes.
 
+mod change;
 mod entry;
 mod idempotency;
 mod links;
 mod messages;
 mod people;
 mod schools;
+mod search;
 mod uploads;
 
 use std::sync::Arc;
@@ -105,12 +107,21 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
             at(&[Office]).map(|()| uploads::undo(app, request, &staff, school))?.await
         }
         ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
-        ("POST", "/people") => at(&[Office]).map(|()| people::create(app, request, &staff, school))?.await,
+        ("POST", "/people") => at(&[Office]).map(|()| change::create(app, request, &staff, school))?.await,
         ("POST", "/people/search") => {
             at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await
         }
         ("GET", "/people/{person_id}") => {
             at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await
+        }
+        ("PATCH", "/people/{person_id}") => {
+            at(&[Office]).map(|()| change::update(app, request, school))?.await
+        }
+        ("DELETE", "/people/{person_id}") => {
+            at(&[Office]).map(|()| change::delete(app, request, school))?.await
+        }
+        ("POST", "/people/{person_id}/merge") => {
+            at(&[Office]).map(|()| change::merge(app, request, school))?.await
         }
         ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::put(app, request, school))?.await

@@ -27,8 +27,9 @@ use shared::{
 
 use crate::{App, idempotency::Replay, page_size};
 
-fn resolve(directory: &Directory, draft: &Draft) -> Resolution {
-    audience::resolve(directory, &draft.audience, draft.purpose, &draft.channels)
+fn resolve(tenant: &Tenant, directory: &Directory, draft: &Draft) -> Resolution {
+    let today = time::date_in(&tenant.school.time_zone, time::now());
+    audience::resolve(directory, &draft.audience, draft.purpose, &draft.channels, today)
 }
 
 fn content(draft: &Draft) -> Content {
@@ -74,7 +75,7 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
     }
     let tenant = app.tenant(school).await?;
     let directory = Directory::load(&app.tables, &tenant).await?;
-    let resolution = resolve(&directory, &draft);
+    let resolution = resolve(&tenant, &directory, &draft);
     let content = content(&draft);
     let parts = sms_parts(&tenant, &directory, &content, &resolution);
     let by_channel: serde_json::Map<String, Value> = draft
@@ -135,7 +136,7 @@ pub async fn create(
         return again(app, school, id.parse().map_err(ApiError::internal)?).await;
     }
     let directory = Directory::load(&app.tables, &tenant).await?;
-    let resolution = resolve(&directory, &draft);
+    let resolution = resolve(&tenant, &directory, &draft);
     if resolution.count() == 0 {
         let problem = Problem::new(
             Code::NoRecipients,

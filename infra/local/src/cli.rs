@@ -60,7 +60,7 @@ enum Command {
     Env,
     /// Print a staff bearer token, alone on its line.
     Token {
-        /// Roles: operator, office, sender, approver, dpo.
+        /// Roles: operator, office, sender, approver, dpo; `office#2` is a second person in that role.
         #[arg(value_delimiter = ',', required = true)]
         roles: Vec<String>,
         /// The school the member of staff belongs to.

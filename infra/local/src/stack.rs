@@ -200,7 +200,8 @@ impl Stack {
         &self.aws
     }
 
-    /// A staff ID token with the given roles (Cognito groups) and, unless it is an operator's, a school.
+    /// A staff ID token with the given roles (Cognito groups) and, unless it is an operator's, a school. The same roles are
+    /// the same person, unless a role says which: `office#2`.
     pub async fn token(&self, roles: &[&str], school: Option<&str>) -> Result<String> {
         token::issue(&self.aws, self.output("UserPoolId")?, self.output("UserPoolClientId")?, roles, school)
             .await

@@ -1,4 +1,6 @@
 //! Staff tokens of the local pool: a made-up member of staff per set of roles and school, signed in by an administrator.
+//!
+//! A role may be written `office#2`: another person in the same role.
 
 use serde_json::{Value, json};
 
@@ -41,8 +43,12 @@ pub(crate) async fn issue(
     let password = json!({"UserPoolId": pool, "Username": user, "Password": PASSWORD, "Permanent": true});
     call(aws, "AdminSetUserPassword", &password).await?;
     for role in roles {
-        call(aws, "AdminAddUserToGroup", &json!({"UserPoolId": pool, "Username": user, "GroupName": role}))
-            .await?;
+        call(
+            aws,
+            "AdminAddUserToGroup",
+            &json!({"UserPoolId": pool, "Username": user, "GroupName": group(role)}),
+        )
+        .await?;
     }
     let signed_in = call(
         aws,
@@ -66,11 +72,16 @@ async fn call(aws: &Aws, action: &str, body: &Value) -> Result<Value> {
     aws.json("cognito-idp", &format!("AWSCognitoIdentityProviderService.{action}"), body).await
 }
 
+/// `office#2` -> `office`.
+fn group(role: &str) -> &str {
+    role.split('#').next().unwrap_or(role)
+}
+
 fn user_name(roles: &[&str], school: Option<&str>) -> String {
     let mut roles = roles.to_vec();
     roles.sort_unstable();
     roles.dedup();
-    format!("{}.{}@staff.example.com", roles.join("-"), school.unwrap_or("none"))
+    format!("{}.{}@staff.example.com", roles.join("-").replace('#', ""), school.unwrap_or("none"))
 }
 
 #[cfg(test)]
@@ -84,5 +95,7 @@ mod tests {
             "office-sender.sch_1@staff.example.com"
         );
         assert_eq!(user_name(&["operator"], None), "operator.none@staff.example.com");
+        assert_eq!(user_name(&["office#2"], Some("sch_1")), "office2.sch_1@staff.example.com");
+        assert_eq!((group("office#2"), group("office")), ("office", "office"));
     }
 }

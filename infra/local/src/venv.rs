@@ -33,6 +33,13 @@ pub fn lint() -> Result<PathBuf> {
     )
 }
 
+/// Makes the bench's venv if need be and returns its interpreter.
+pub fn bench() -> Result<PathBuf> {
+    let modules = ["phonenumbers", "email_validator"];
+    let what = "Installing what the ingestion is measured beside into its own venv";
+    ensure("venv-bench", "requirements-bench.txt", &modules, what)
+}
+
 fn ensure(name: &str, requirements: &str, modules: &[&str], what: &str) -> Result<PathBuf> {
     let dir = paths::cargo_target().join("local").join(name);
     let requirements = paths::runner().join(requirements);

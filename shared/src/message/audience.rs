@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
@@ -25,6 +26,9 @@ pub struct Audience {
     /// Pupils of these classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// Pupils of these groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// These people: a pupil stands for their contacts too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<PersonId>,
@@ -160,18 +164,24 @@ pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
     }
 }
 
-/// Resolves an audience.
+/// Resolves an audience on a day of the school's.
+///
+/// A pupil who has not joined yet is written about only if they are named.
 pub fn resolve(
     directory: &Directory,
     audience: &Audience,
     purpose: Purpose,
     channels: &[Channel],
+    today: Date,
 ) -> Resolution {
-    let mut resolver = Resolver { directory, purpose, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+    let mut resolver =
+        Resolver { directory, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
     let except: BTreeSet<_> = audience.except.iter().copied().collect();
     let roles: &[Role] = if audience.roles.is_empty() { &[Role::Contact] } else { &audience.roles };
-    let everybody =
-        audience.year_groups.is_empty() && audience.classes.is_empty() && audience.people.is_empty();
+    let everybody = audience.year_groups.is_empty()
+        && audience.classes.is_empty()
+        && audience.groups.is_empty()
+        && audience.people.is_empty();
     let named: BTreeSet<_> = audience.people.iter().copied().collect();
     // `Year 3` and `3` are one, as they are in a file.
     let years: Vec<_> =
@@ -180,14 +190,21 @@ pub fn resolve(
         let one_of = |list: &[String], value: &Option<String>| {
             value.as_ref().is_some_and(|value| list.iter().any(|one| one.trim().eq_ignore_ascii_case(value)))
         };
-        everybody
-            || named.contains(&id)
-            || one_of(&years, &person.year_group)
-            || one_of(&audience.classes, &person.class)
+        let in_group = || {
+            audience
+                .groups
+                .iter()
+                .any(|one| person.groups.iter().any(|of| one.trim().eq_ignore_ascii_case(of)))
+        };
+        named.contains(&id)
+            || person.has_joined(today)
+                && (everybody
+                    || one_of(&years, &person.year_group)
+                    || one_of(&audience.classes, &person.class)
+                    || in_group())
     };
-    for (id, person) in directory
-        .visible_people()
-        .filter(|(id, person)| person.missing_since.is_none() && !except.contains(id))
+    for (id, person) in
+        directory.visible_people().filter(|(id, person)| person.is_here(today) && !except.contains(id))
     {
         match person.role {
             Role::Pupil => {
@@ -218,6 +235,7 @@ pub fn resolve(
 struct Resolver<'a> {
     directory: &'a Directory,
     purpose: Purpose,
+    today: Date,
     /// Who is to be written to, and about which pupils.
     wanted: BTreeMap<PersonId, BTreeSet<PersonId>>,
     /// Who may not be, as far as is known so far.
@@ -245,14 +263,14 @@ impl Resolver<'_> {
     }
 
     fn is_here(&self, person: PersonId) -> bool {
-        self.directory.person(person).is_some_and(|person| person.missing_since.is_none())
+        self.directory.person(person).is_some_and(|person| person.is_here(self.today))
     }
 
     fn contacts_of(&mut self, pupil: PersonId, except: &BTreeSet<PersonId>) {
         let directory = self.directory;
         let links: Vec<_> = directory
             .links_of(pupil)
-            .filter(|(contact, link)| link.missing_since.is_none() && self.is_here(*contact))
+            .filter(|(contact, link)| link.holds() && self.is_here(*contact))
             .collect();
         if links.is_empty() {
             // Nobody would hear of this pupil: the gap is shown on the pupil.
@@ -267,9 +285,7 @@ impl Resolver<'_> {
         let directory = self.directory;
         let links: Vec<_> = directory
             .visible_links()
-            .filter(|(pupil, of, link)| {
-                *of == contact && link.missing_since.is_none() && self.is_here(*pupil)
-            })
+            .filter(|(pupil, of, link)| *of == contact && link.holds() && self.is_here(*pupil))
             .collect();
         if links.is_empty() {
             // Named by the sender, and nothing ties them to a pupil: told rather than passed over.
@@ -370,8 +386,7 @@ fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
 
 /// Whether a restriction keeps `reader` away from a pupil.
 fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
-    let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
-    link.is_some_and(|link| link.missing_since.is_none() && link.restricted)
+    directory.link(pupil, reader).is_some_and(|link| link.holds() && link.restricted)
 }
 
 fn unreachable(person: &Person) -> Reason {
@@ -389,17 +404,22 @@ fn unreachable(person: &Person) -> Reason {
 
 /// What of a roster still holds after the directory has changed: the recipient with the pupils that may still be written
 /// about, or nothing.
-pub fn still_permitted(directory: &Directory, recipient: &Recipient, purpose: Purpose) -> Option<Recipient> {
-    let person = directory.person(recipient.person).filter(|person| person.missing_since.is_none())?;
+pub fn still_permitted(
+    directory: &Directory,
+    recipient: &Recipient,
+    purpose: Purpose,
+    today: Date,
+) -> Option<Recipient> {
+    let person = directory.person(recipient.person).filter(|person| person.is_here(today))?;
     if person.role != Role::Contact {
         return Some(recipient.clone());
     }
     let written_to = || std::iter::once(recipient.person).chain(recipient.also.iter().copied());
     let may = |reader: PersonId, pupil: PersonId| {
-        let link = directory.links.get(&(pupil, reader)).and_then(|stored| stored.value.as_ref());
-        link.filter(|link| link.missing_since.is_none()).map(|link| permits(link, purpose))
+        let link = directory.link(pupil, reader);
+        link.filter(|link| link.holds()).map(|link| permits(link, purpose))
     };
-    let here = |pupil: PersonId| directory.person(pupil).is_some_and(|pupil| pupil.missing_since.is_none());
+    let here = |pupil: PersonId| directory.person(pupil).is_some_and(|pupil| pupil.is_here(today));
     let pupils: Vec<_> = recipient
         .pupils
         .iter()

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
 use super::*;
+
+const TODAY: Date = jiff::civil::date(2026, 11, 22);
 use crate::person::{
     SourceId,
     guardianship::{Relationship, Responsibility},
@@ -20,7 +22,7 @@ fn years(years: &[&str]) -> Audience {
 }
 
 fn service(families: &Families, audience: &Audience) -> Resolution {
-    resolve(&families.directory, audience, Purpose::Service, &BOTH)
+    resolve(&families.directory, audience, Purpose::Service, &BOTH, TODAY)
 }
 
 fn reached(resolution: &Resolution) -> Vec<PersonId> {
@@ -60,9 +62,9 @@ fn the_first_channel_that_reaches_a_person_is_theirs() {
     ];
     assert_eq!(email_first.excluded, BTreeMap::from(left_out));
     let sms_first =
-        resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Sms, Channel::Email]);
+        resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Sms, Channel::Email], TODAY);
     assert_eq!((of(&sms_first, Channel::Email), of(&sms_first, Channel::Sms)), (vec![], vec![both, phone]));
-    let email_only = resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Email]);
+    let email_only = resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Email], TODAY);
     assert_eq!(reached(&email_only), [both]);
     assert_eq!(email_only.excluded.get(&phone), Some(&Reason::NoContact));
 }
@@ -112,13 +114,16 @@ fn marketing_reaches_nobody_whoever_is_asked_for() {
     teacher.emails = vec!["tess@example.com".parse().unwrap()];
     let teacher = school.add(teacher);
     let audience = Audience { roles: vec![Role::Contact, Role::Staff], ..Audience::default() };
-    let resolution = resolve(&school.directory, &audience, Purpose::Marketing, &BOTH);
+    let resolution = resolve(&school.directory, &audience, Purpose::Marketing, &BOTH, TODAY);
     assert_eq!(resolution.count(), 0);
     assert_eq!(
         resolution.excluded,
         BTreeMap::from([(mother, Reason::NoConsent), (teacher, Reason::NoConsent)])
     );
-    assert_eq!(reached(&resolve(&school.directory, &audience, Purpose::Service, &BOTH)), [mother, teacher]);
+    assert_eq!(
+        reached(&resolve(&school.directory, &audience, Purpose::Service, &BOTH, TODAY)),
+        [mother, teacher]
+    );
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn siblings_and_shared_contact_points_make_one_message() {
     assert_eq!(resolution.recipients, BTreeMap::from([(Channel::Email, vec![recipient])]));
     assert_eq!(resolution.excluded, BTreeMap::from([(father, Reason::Duplicate)]));
     // By text they have a number each.
-    let texts = resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Sms]);
+    let texts = resolve(&school.directory, &years(&["3"]), Purpose::Service, &[Channel::Sms], TODAY);
     assert_eq!((texts.count(), texts.excluded.len()), (2, 0));
 }
 
@@ -186,7 +191,7 @@ fn a_shared_mailbox_names_no_child_that_one_reader_is_kept_away_from() {
     let recipient = Recipient { person: mother, pupils: vec![ben], also: vec![father], others: vec![] };
     assert_eq!(resolution.recipients[&Channel::Email], std::slice::from_ref(&recipient));
     // The look just before sending comes to the same.
-    assert_eq!(still_permitted(&school.directory, &recipient, Purpose::Service), Some(recipient));
+    assert_eq!(still_permitted(&school.directory, &recipient, Purpose::Service, TODAY), Some(recipient));
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a_shared_mailbox_gets_nothing_about_a_child_that_somebody_who_reads_it_is_kep
         BTreeMap::from([(mother, Reason::Restricted), (father, Reason::Restricted)])
     );
     let earlier = Recipient { person: mother, pupils: vec![ann], also: vec![], others: vec![father] };
-    assert_eq!(still_permitted(&school.directory, &earlier, Purpose::Service), None);
+    assert_eq!(still_permitted(&school.directory, &earlier, Purpose::Service, TODAY), None);
 }
 
 #[test]
@@ -305,22 +310,26 @@ fn what_still_holds_when_the_directory_has_changed() {
         let recipient =
             Recipient { person: mother, pupils: pupils.to_vec(), also: vec![father], others: vec![] };
         change(&mut school, pupils, mother, father);
-        let left = still_permitted(&school.directory, &recipient, Purpose::Service).map(|left| left.pupils);
+        let left =
+            still_permitted(&school.directory, &recipient, Purpose::Service, TODAY).map(|left| left.pupils);
         let expected: Vec<_> = named.iter().map(|at| pupils[*at]).collect();
         assert_eq!(left, (!expected.is_empty()).then_some(expected), "{what}");
     }
     let (mut school, pupils, mother, _) = family();
     school.tie(pupils[0], mother).parental_responsibility = Responsibility::No;
     let alone = Recipient { person: mother, pupils: vec![pupils[0]], also: vec![], others: vec![] };
-    assert_eq!(still_permitted(&school.directory, &alone, Purpose::Service), None);
-    assert_eq!(still_permitted(&school.directory, &alone, Purpose::Emergency), Some(alone));
+    assert_eq!(still_permitted(&school.directory, &alone, Purpose::Service, TODAY), None);
+    assert_eq!(still_permitted(&school.directory, &alone, Purpose::Emergency, TODAY), Some(alone));
     let mut teacher = Person::named(Role::Staff, PersonName::new("Tess", "Teacher"));
     teacher.source_ids = vec![SourceId { source: "csv".into(), id: "1".into() }];
     let teacher = school.add(teacher);
     let to_teacher = Recipient { person: teacher, pupils: vec![], also: vec![], others: vec![] };
-    assert_eq!(still_permitted(&school.directory, &to_teacher, Purpose::Service), Some(to_teacher.clone()));
+    assert_eq!(
+        still_permitted(&school.directory, &to_teacher, Purpose::Service, TODAY),
+        Some(to_teacher.clone())
+    );
     school.person(teacher).missing_since = gone;
-    assert_eq!(still_permitted(&school.directory, &to_teacher, Purpose::Service), None);
+    assert_eq!(still_permitted(&school.directory, &to_teacher, Purpose::Service, TODAY), None);
 }
 
 /// A small school as plain numbers.
@@ -407,7 +416,7 @@ proptest! {
         let all: Vec<_> = pupils.iter().chain(&contacts).copied().collect();
         let pick = |places: &[usize]| places.iter().filter_map(|at| all.get(*at)).copied().collect::<Vec<_>>();
         let audience = Audience { year_groups: year.into_iter().collect(), people: pick(&named), except: pick(&except), ..Audience::default() };
-        let resolution = resolve(&school.directory, &audience, purpose, &channels);
+        let resolution = resolve(&school.directory, &audience, purpose, &channels, TODAY);
 
         // Who is meant, said once more.
         let here = |id: PersonId| school.directory.person(id).is_some_and(|person| person.missing_since.is_none());
@@ -447,7 +456,7 @@ proptest! {
                     }
                 }
                 // Nothing has changed, so nothing is lost by looking again.
-                let again = still_permitted(&school.directory, recipient, purpose);
+                let again = still_permitted(&school.directory, recipient, purpose, TODAY);
                 prop_assert_eq!(again.as_ref(), Some(recipient));
             }
         }
@@ -458,6 +467,6 @@ proptest! {
         also.sort_unstable();
         sorted.sort_unstable();
         prop_assert_eq!(also, sorted);
-        prop_assert_eq!(resolve(&school.directory, &audience, purpose, &channels), resolution, "the same question, the same answer");
+        prop_assert_eq!(resolve(&school.directory, &audience, purpose, &channels, TODAY), resolution, "the same question, the same answer");
     }
 }

@@ -11,7 +11,8 @@ use crate::person::{Person, store::Directory};
 /// What one recipient's placeholders stand for.
 pub fn fields(directory: &Directory, recipient: &Recipient, school_name: &str) -> Fields {
     let given = |person: &Person| {
-        if person.name.given().is_empty() { person.name.expose() } else { person.name.given().to_owned() }
+        let name = person.called();
+        if name.given().is_empty() { name.expose() } else { name.given().to_owned() }
     };
     let mut children: Vec<_> =
         recipient.pupils.iter().filter_map(|pupil| directory.person(*pupil)).map(given).collect();

@@ -125,11 +125,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether the tie is one: the sources name it and the office has not taken it away.
+    pub const fn holds(&self) -> bool {
+        self.missing_since.is_none() && !self.ended
+    }
+
     /// Whether the contact may hold an account that shows this pupil: unrestricted, and responsible for certain, or
     /// first in line with responsibility not denied (the rule by which UK systems migrate).
     pub fn may_hold_account(&self) -> bool {
         !self.restricted
-            && self.missing_since.is_none()
+            && self.holds()
             && match self.parental_responsibility {
                 Responsibility::Yes => true,
                 Responsibility::Unknown => self.priority == Some(1),

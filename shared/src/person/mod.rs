@@ -2,6 +2,7 @@
 
 pub mod email;
 pub mod guardianship;
+pub mod join;
 #[cfg(test)]
 pub(crate) mod made_up;
 pub mod name;
@@ -21,7 +22,7 @@ use self::{
     name::PersonName,
     phone::{PhoneKind, PhoneNumber},
 };
-use crate::privacy::agreement::Field;
+use crate::{privacy::agreement::Field, upload::intake::UPN};
 
 /// What somebody is to a school. One person in two roles is two records: their rights differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +79,13 @@ pub struct SourceId {
     pub source: String,
     /// The id as text: `00123` is not `123`.
     pub id: String,
+}
+
+impl SourceId {
+    /// Whether it is a unique pupil number, which is nobody's own numbering.
+    pub fn is_upn(&self) -> bool {
+        self.source == UPN
+    }
 }
 
 /// What a school knows about one person. Stored sealed.
@@ -138,7 +146,7 @@ pub struct Person {
     /// Typed in by the office: an upload does not call them missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
-    /// What the office set by hand: it outlives every upload until the source says the same.
+    /// What the office set or cleared by hand: it outlives every upload until the source says the same.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub by_hand: BTreeSet<Field>,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
@@ -184,11 +192,15 @@ impl Person {
         )
     }
 
-    /// Whether a pupil is on roll on a day: joined, not left, and alive. The day of leaving counts to its end.
-    pub fn is_on_roll(&self, day: Date) -> bool {
-        !self.deceased
-            && self.starts_on.is_none_or(|first| first <= day)
-            && self.leaves_on.is_none_or(|last| day <= last)
+    /// Whether the school still has to do with them on a day: named by its sources, alive, and for a pupil not left. The day
+    /// of leaving counts to its end.
+    pub fn is_here(&self, day: Date) -> bool {
+        self.missing_since.is_none() && !self.deceased && self.leaves_on.is_none_or(|last| day <= last)
+    }
+
+    /// Whether a pupil has joined.
+    pub fn has_joined(&self, day: Date) -> bool {
+        self.starts_on.is_none_or(|first| first <= day)
     }
 
     /// Adds what another row says about the same person.

@@ -229,6 +229,11 @@ impl Directory {
         self.people.iter().filter_map(|(id, stored)| Some((*id, stored.value.as_ref()?)))
     }
 
+    /// The visible link of two.
+    pub fn link(&self, pupil: PersonId, contact: PersonId) -> Option<&Link> {
+        self.links.get(&(pupil, contact))?.value.as_ref().filter(|link| !link.ended)
+    }
+
     /// The visible links: pupil, contact, link.
     pub fn visible_links(&self) -> impl Iterator<Item = (PersonId, PersonId, &Link)> {
         self.links

@@ -1,13 +1,459 @@
-//! What has rows of cells.
+//! A table's records to an intake's rows: delimited files and workbooks alike.
+//!
+//! Two passes. The first finds the header and looks at every date, because one day above 12 at the end decides how all dates
+//! before it are read; the second hands the rows over.
 
-use super::Refusal;
+use std::{collections::BTreeMap, fmt::Write};
 
-/// A table that can be read more than once: its columns are judged before its rows are used.
+use super::{
+    Refusal,
+    column::{Column, Mapping, What, Which},
+    date::{self, Century, Evidence, Order},
+    decode::is_garbled,
+    finding::{Code, letters},
+    intake::{Intake, Place},
+    layout::{self, Layout, Whose},
+    plan::HeldBecause,
+};
+use crate::{
+    person::{Role, name::is_invisible},
+    privacy::agreement::Field,
+};
+
+/// How many rows the header is looked for in.
+pub(super) const HEAD: usize = 30;
+/// The most columns that are looked at. Real files have fewer than a hundred.
+pub(super) const MAX_COLUMNS: usize = 1000;
+/// Names further out than this count only where there is anything below them: a spreadsheet saves 16,384 of them.
+const COLUMNS_SHOWN: usize = 50;
+
+/// What has rows of cells.
 pub trait Records {
-    /// Visits every row in turn, under the number that a spreadsheet shows, with as many cells as it has.
+    /// Visits every row in turn, under the number that a spreadsheet shows, with as many cells as it has: empty rows in
+    /// between too, and a line break in quotation marks makes no row. Does the same when it is called again.
     ///
     /// # Errors
     /// What the visitor refuses.
-    #[expect(clippy::type_complexity, reason = "one shape, spelt out once")]
+    #[expect(clippy::type_complexity, reason = "a name for the visitor would hide what it is given")]
     fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<(), Refusal>) -> Result<(), Refusal>;
 }
+
+/// Reads a table.
+///
+/// # Errors
+/// A table without a column that we know, or without any that says who a row is about, is refused.
+pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+    let mut survey = Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new() };
+    records.each(&mut |number, cells| survey.row(number, cells))?;
+    let (layout, width, tallies) = survey.finish()?;
+    let mut rows = Rows::new(layout, width, &tallies, intake);
+    records.each(&mut |number, cells| rows.row(number, cells, intake))
+}
+
+/// Whether a cell holds nothing that could be seen.
+fn is_empty(cell: &str) -> bool {
+    !cell.bytes().next().is_some_and(|byte| byte.is_ascii_graphic())
+        && cell.chars().all(|c| c.is_whitespace() || is_invisible(c))
+}
+
+/// The first pass.
+struct Survey<'m> {
+    mapping: &'m Mapping,
+    /// The first rows, until they show the layout.
+    head: Vec<(u32, Vec<String>)>,
+    layout: Option<Layout>,
+    /// How far out there is data.
+    width: usize,
+    tallies: Vec<Tally>,
+}
+
+/// What the dates of a column show.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    index: usize,
+    day_first: bool,
+    month_first: bool,
+    either: bool,
+}
+
+impl Survey<'_> {
+    fn row(&mut self, number: u32, cells: &[&str]) -> Result<(), Refusal> {
+        if let Some(layout) = &self.layout {
+            if layout.names.len() > COLUMNS_SHOWN {
+                let width = cells.iter().rposition(|cell| !is_empty(cell)).map_or(0, |last| last + 1);
+                self.width = self.width.max(width);
+            }
+            for tally in &mut self.tallies {
+                match cells.get(tally.index).and_then(|cell| date::evidence(cell)) {
+                    Some(Evidence::Decisive(Order::DayFirst)) => tally.day_first = true,
+                    Some(Evidence::Decisive(Order::MonthFirst)) => tally.month_first = true,
+                    Some(Evidence::Either) => tally.either = true,
+                    None => {}
+                }
+            }
+        } else if let Some(last) = cells.iter().rposition(|cell| !is_empty(cell)) {
+            self.head.push((number, cells[..=last].iter().map(|cell| (*cell).to_owned()).collect()));
+            if self.head.len() == HEAD {
+                self.decide()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self) -> Result<(), Refusal> {
+        let layout = layout::find(&self.head, self.mapping)?;
+        let is_date =
+            |what| matches!(what, What::Fact(Field::DateOfBirth | Field::StartDate | Field::LeavingDate));
+        let dates = layout.columns.iter().filter(|held| is_date(held.what));
+        self.tallies = dates.map(|held| Tally { index: held.index, ..Tally::default() }).collect();
+        let below: Vec<_> =
+            std::mem::take(&mut self.head).into_iter().filter(|(row, _)| *row > layout.header).collect();
+        self.layout = Some(layout);
+        for (number, cells) in below {
+            self.row(number, &cells.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Layout, usize, Vec<Tally>), Refusal> {
+        if self.layout.is_none() {
+            if self.head.is_empty() {
+                return Err(Refusal::EmptyFile);
+            }
+            self.decide()?;
+        }
+        let layout = self.layout.ok_or(Refusal::NoKnownColumn)?;
+        Ok((layout, self.width.max(COLUMNS_SHOWN), self.tallies))
+    }
+}
+
+/// What is handed over of a cell.
+#[derive(Clone, Copy, Debug)]
+enum Take {
+    /// All of it.
+    Text,
+    /// The forename in a whole name.
+    Given,
+    /// The surname in a whole name.
+    Family,
+    /// The day, of a column whose dates are not simply day first.
+    Day(usize),
+    /// This, which the column's name says.
+    Implied(&'static str),
+}
+
+/// A column that is handed over.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    index: usize,
+    place: Place,
+    take: Take,
+}
+
+/// A column whose dates have to be read here, and the day of the row at hand.
+struct Days {
+    index: usize,
+    century: Century,
+    /// Both orders occur: what could be two days is neither.
+    is_mixed: bool,
+    day: String,
+}
+
+/// The second pass.
+struct Rows {
+    layout: Layout,
+    /// What is said once a row.
+    shared: Vec<Slot>,
+    /// What is said of each contact.
+    contacts: Vec<Vec<Slot>>,
+    /// Where a column says what each row's person is: the columns for each role, once it has been met.
+    roles: BTreeMap<Role, Vec<Slot>>,
+    days: Vec<Days>,
+    /// Whether a row was handed over already.
+    begun: bool,
+    /// The first of the empty rows since.
+    empty: Option<u32>,
+}
+
+impl Rows {
+    fn new(layout: Layout, width: usize, tallies: &[Tally], intake: &mut Intake<'_>) -> Self {
+        let header = layout.header;
+        let mut rows = Self {
+            shared: Vec::new(),
+            contacts: Vec::new(),
+            roles: BTreeMap::new(),
+            days: Vec::new(),
+            begun: false,
+            empty: None,
+            layout,
+        };
+        for (index, why) in rows.layout.left.iter().filter(|(index, _)| *index < width) {
+            intake.leave_behind(header, &letters(*index), *why);
+        }
+        if rows.layout.role.is_some() {
+            return rows;
+        }
+        let (mut every, mut contacts) = (Vec::new(), BTreeMap::<Which, Vec<Slot>>::new());
+        for held in rows.layout.columns.clone().into_iter().filter(|held| held.index < width) {
+            let label = letters(held.index);
+            let mut place = |field| intake.place(header, &label, Some(Column { role: held.role, field }));
+            let slots = match held.what {
+                What::FullName => [(Field::GivenName, Take::Given), (Field::FamilyName, Take::Family)]
+                    .map(|(field, take)| Some((place(field)?, take))),
+                What::Fact(field) => [place(field).map(|place| (place, Take::Text)), None],
+            };
+            for (place, mut take) in slots.into_iter().flatten() {
+                if let Some(tally) = tallies.iter().find(|tally| tally.index == held.index) {
+                    take = rows.dates(*tally, place, &label, intake);
+                }
+                let slot = Slot { index: held.index, place, take };
+                match held.whose {
+                    Whose::Row => rows.shared.push(slot),
+                    Whose::EveryContact => every.push(slot),
+                    Whose::Contact(which) => contacts.entry(which).or_default().push(slot),
+                }
+            }
+        }
+        for (which, mut slots) in contacts {
+            let relationship = Column { role: Role::Contact, field: Field::Relationship };
+            if let (Which::Parent(word), Some(first)) = (which, slots.first().copied())
+                && intake.allows(relationship)
+                && !slots.iter().any(|slot| slot.place.column == relationship)
+                && let Some(place) = intake.place(header, &letters(first.index), Some(relationship))
+            {
+                slots.push(Slot { index: first.index, place, take: Take::Implied(word) });
+            }
+            slots.extend(&every);
+            rows.contacts.push(slots);
+        }
+        rows
+    }
+
+    /// Settles how a column's dates are read. Day first is what every other place understands.
+    fn dates(&mut self, tally: Tally, place: Place, label: &str, intake: &mut Intake<'_>) -> Take {
+        let Tally { index, day_first, month_first, either } = tally;
+        let is_mixed = day_first && month_first;
+        if is_mixed {
+            intake.find(self.layout.header, label, Code::DateOrderMixed);
+            intake.hold(HeldBecause::MixedDateOrder);
+        } else if !month_first {
+            if either && !day_first {
+                intake.find(self.layout.header, label, Code::DateOrderAssumed);
+            }
+            return Take::Text;
+        }
+        let century = match place.column.field {
+            Field::DateOfBirth => Century::OfPupil(intake.today()),
+            _ => Century::This,
+        };
+        self.days.push(Days { index, century, is_mixed, day: String::new() });
+        Take::Day(self.days.len() - 1)
+    }
+
+    fn row(&mut self, number: u32, cells: &[&str], intake: &mut Intake<'_>) -> Result<(), Refusal> {
+        let mut filled = cells.iter().copied().filter(|cell| !is_empty(cell));
+        let Some(first) = filled.next() else {
+            self.empty = self.empty.or(self.begun.then_some(number));
+            return Ok(());
+        };
+        let few = [filled.next(), filled.next()];
+        if number == self.layout.header {
+            return Ok(());
+        }
+        let is_instruction =
+            || !self.begun && ["required", "optional"].iter().any(|word| starts_with(first, word));
+        if number < self.layout.header
+            || (few[1].is_none() && is_note(first, few[0]))
+            || is_instruction()
+            || self.is_header_again(cells)
+        {
+            intake.find(number, "", Code::RowSkipped);
+            return Ok(());
+        }
+        if let Some(empty) = self.empty.take() {
+            // One finding for a run of them.
+            intake.find(empty, "", Code::RowEmpty);
+        }
+        self.begun = true;
+        let width = self.layout.width;
+        if cells.len() < width || cells[width..].iter().any(|cell| !is_empty(cell)) {
+            intake.find(number, "", Code::RowRagged);
+        }
+        if let Some(column) = self.layout.role {
+            return self.person(number, cells, cells.get(column).copied().unwrap_or_default(), intake);
+        }
+        for days in &mut self.days {
+            days.read(cells.get(days.index).copied().unwrap_or_default());
+        }
+        let mut out = Vec::with_capacity(self.shared.len() + self.contacts.first().map_or(0, Vec::len));
+        self.take(number, cells, &self.shared, &mut out, intake);
+        let shared = out.len();
+        let mut is_alone = true;
+        for contact in &self.contacts {
+            let mut is_there = |slot: &Slot| {
+                !matches!(slot.take, Take::Implied(_))
+                    && cells.get(slot.index).is_some_and(|cell| !is_empty(cell))
+            };
+            if contact.iter().any(&mut is_there) {
+                out.truncate(shared);
+                self.take(number, cells, contact, &mut out, intake);
+                intake.row(number, &out)?;
+                is_alone = false;
+            }
+        }
+        if is_alone { intake.row(number, &out) } else { Ok(()) }
+    }
+
+    /// The cells of a row as they are handed over.
+    fn take<'c>(
+        &'c self,
+        number: u32,
+        cells: &[&'c str],
+        slots: &[Slot],
+        out: &mut Vec<(Place, &'c str)>,
+        intake: &mut Intake<'_>,
+    ) {
+        for slot in slots {
+            let raw = cells.get(slot.index).copied().unwrap_or_default();
+            let mut text = match slot.take {
+                Take::Text => raw,
+                Take::Given => whole_name(raw).0,
+                Take::Family => whole_name(raw).1,
+                Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
+                Take::Implied(word) => word,
+            };
+            if is_garbled(text) {
+                intake.find(number, &letters(slot.index), Code::TextGarbled);
+                text = "";
+            }
+            // A pupil is handed over whole: that there is no name has to be seen.
+            if !text.is_empty() || slot.place.column.role == Role::Pupil {
+                out.push((slot.place, text));
+            }
+        }
+    }
+
+    /// A row of a table that says in a column what the person is, in Schoolcomms' numbers.
+    fn person(
+        &mut self,
+        number: u32,
+        cells: &[&str],
+        role: &str,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), Refusal> {
+        let (role, fields) = match role.trim() {
+            "1" => (Role::Pupil, 5),
+            "2" | "3" => (Role::Staff, 3),
+            "4" | "5" => (Role::Governor, 3),
+            _ => {
+                intake.find(number, "", Code::RoleUnknown);
+                return Ok(());
+            }
+        };
+        if !intake.takes(role) {
+            intake.find(number, "", Code::RoleNotAgreed);
+            return Ok(());
+        }
+        if !self.roles.contains_key(&role) {
+            let columns = self.layout.columns.iter().take(fields);
+            let slots = columns.filter_map(|held| {
+                let What::Fact(field) = held.what else { return None };
+                let place =
+                    intake.place(self.layout.header, &letters(held.index), Some(Column { role, field }))?;
+                Some(Slot { index: held.index, place, take: Take::Text })
+            });
+            self.roles.insert(role, slots.collect());
+        }
+        let mut out = Vec::new();
+        self.take(number, cells, self.roles.get(&role).map_or(&[], Vec::as_slice), &mut out, intake);
+        intake.row(number, &out)
+    }
+
+    /// Reports repeat their header on every page.
+    fn is_header_again(&self, cells: &[&str]) -> bool {
+        let names = &self.layout.names;
+        !names.is_empty()
+            && cells.len() >= self.layout.width
+            && names.iter().zip(cells).all(|(name, cell)| name == cell)
+    }
+}
+
+impl Days {
+    fn read(&mut self, raw: &str) {
+        self.day.clear();
+        let order = match date::evidence(raw) {
+            Some(Evidence::Decisive(order)) => order,
+            Some(Evidence::Either) if self.is_mixed => return,
+            _ => Order::MonthFirst,
+        };
+        match date::read(raw, order, self.century) {
+            Ok(day) => drop(write!(self.day, "{day}")),
+            // What is wrong with it is found where all dates are read.
+            Err(_) => self.day.push_str(raw),
+        }
+    }
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    text.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+/// Whether a row that holds one or two cells is a total (`Number of students: 412`) or a foot note.
+fn is_note(first: &str, second: Option<&str>) -> bool {
+    const TOTALS: [&str; 7] =
+        ["total", "grand total", "sub total", "subtotal", "number of", "count", "record count"];
+    const NOTES: [&str; 8] = [
+        "end of report",
+        "report generated",
+        "report run",
+        "generated on",
+        "generated by",
+        "printed on",
+        "printed by",
+        "page ",
+    ];
+    let has_number = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+    let is_total = TOTALS.iter().any(|word| starts_with(first, word))
+        && (has_number(first)
+            || second.is_some_and(|second| second.trim().bytes().all(|byte| byte.is_ascii_digit())));
+    let is_note = second.is_none()
+        && NOTES.iter().any(|word| starts_with(first, word))
+        && (has_number(first) || starts_with(first, "end"));
+    is_total || is_note
+}
+
+/// Forename and surname of `Surname, Forename` or `Forename Surname`.
+fn whole_name(name: &str) -> (&str, &str) {
+    const TITLES: [&str; 10] = ["mr", "mrs", "miss", "ms", "mx", "dr", "prof", "rev", "and", "&"];
+    const PARTICLES: [&str; 16] = [
+        "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn",
+        "al",
+    ];
+    let untitled = |name: &'_ str| -> usize {
+        let mut rest = name.trim_start();
+        while let Some((word, more)) = rest.split_once(' ')
+            && TITLES.iter().any(|title| word.trim_end_matches('.').eq_ignore_ascii_case(title))
+        {
+            rest = more.trim_start();
+        }
+        name.len() - rest.len()
+    };
+    let name = name.trim();
+    if let Some((family, given)) = name.split_once(',') {
+        return (&given[untitled(given)..], family);
+    }
+    let (title, name) = name.split_at(untitled(name));
+    let mut family = name.rfind(' ').map_or(0, |space| space + 1);
+    while let Some(before) = name.get(..family.saturating_sub(1))
+        && let Some(word) = before.rsplit(' ').next()
+        && PARTICLES.contains(&word)
+    {
+        family = before.len() - word.len();
+    }
+    // One word alone is a forename; behind `Mrs` it is a surname.
+    if title.is_empty() && !name.contains(' ') { (name, "") } else { (&name[..family], &name[family..]) }
+}
+
+#[cfg(test)]
+#[path = "grid_tests.rs"]
+mod tests;

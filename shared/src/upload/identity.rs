@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     id::PersonId,
-    person::{Person, Role, SourceId, email::EmailAddress, name::fold, phone::PhoneNumber, store::Directory},
+    person::{
+        Person, Role, SourceId, email::EmailAddress, guardianship::Relationship, name::fold,
+        phone::PhoneNumber, store::Directory,
+    },
 };
 
 /// Who an entry of the file is.
@@ -131,7 +134,8 @@ impl<'r> Finder<'r, '_> {
             }
             match found[..] {
                 [] => {}
-                [id] if self.claims.contains_key(&id) => {
+                // Only by its second id is it somebody who stands in the file under an own one.
+                [id] if self.claims.contains_key(&id) && !own(entry) => {
                     self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
                 }
                 [id] => {
@@ -152,7 +156,7 @@ impl<'r> Finder<'r, '_> {
     fn by_likeness(&mut self, role: Role) {
         let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
         for (id, person) in self.directory.visible_people() {
-            if person.role == role && (person.source_ids.is_empty() || person.is_known_without_id) {
+            if person.role == role && person.source_ids.is_empty() {
                 for key in self.keys_of(id, person) {
                     index.entry(key).or_default().push(id);
                 }
@@ -218,13 +222,13 @@ impl<'r> Finder<'r, '_> {
         };
         let known: Vec<_> =
             self.directory.visible_people().filter(|(id, person)| person.role == role && free(id)).collect();
-        let pairs = match role {
-            Role::Contact => self.contacts_of_known_pupils(&strangers, &known),
-            _ => {
-                let left: Vec<_> = strangers.iter().map(|(_, entry)| &entry.value).collect();
-                let right: Vec<_> = known.iter().map(|(_, person)| *person).collect();
-                likeness::same_people(&left, &right)
-            }
+        let pairs: Vec<_> = if role == Role::Contact {
+            self.contacts_of_known_pupils(&strangers, &known)
+        } else {
+            let left: Vec<_> = strangers.iter().map(|(_, entry)| &entry.value).collect();
+            let right: Vec<_> = known.iter().map(|(_, person)| *person).collect();
+            let alike = if role == Role::Pupil { likeness::pupils } else { likeness::colleagues };
+            alike(&left, &right).into_iter().map(|pair| (pair.left, pair.right)).collect()
         };
         let mut proposed: BTreeMap<usize, PersonId> =
             pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
@@ -239,42 +243,40 @@ impl<'r> Finder<'r, '_> {
         }
     }
 
-    /// A contact is only looked for in the family they stand in.
+    /// A contact is only looked for in the families they stand in.
     fn contacts_of_known_pupils(
         &self,
         strangers: &[(&'r Identity, &'r Entry<Person>)],
         known: &[(PersonId, &Person)],
     ) -> Vec<(usize, usize)> {
-        if strangers.is_empty() || known.is_empty() {
-            return Vec::new();
-        }
-        let place: HashMap<PersonId, usize> =
-            known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
-        let mut pupils: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
-        for (pupil, contact) in self.roll.links.keys() {
-            if let Some(pupil) = self.who.person(Role::Pupil, pupil) {
-                pupils.entry(contact).or_default().push(pupil);
+        let left: HashMap<_, _> =
+            strangers.iter().enumerate().map(|(index, (identity, _))| (*identity, index)).collect();
+        let right: HashMap<_, _> = known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
+        let mut families: BTreeMap<PersonId, Vec<(usize, Relationship)>> = BTreeMap::new();
+        for ((pupil, contact), entry) in &self.roll.links {
+            if let (Some(pupil), Some(index)) = (self.who.person(Role::Pupil, pupil), left.get(contact)) {
+                families.entry(pupil).or_default().push((*index, entry.value.relationship));
             }
         }
-        let mut pairs = Vec::new();
-        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
-        for (left, (identity, entry)) in strangers.iter().enumerate() {
-            let family: BTreeSet<usize> = pupils
-                .get(identity)
-                .into_iter()
-                .flatten()
-                .flat_map(|pupil| self.directory.links_of(*pupil))
-                .filter_map(|(contact, _)| place.get(&contact).copied())
-                .filter(|right| likeness::same_contact(&entry.value, known[*right].1))
+        let mut pairs = BTreeSet::new();
+        for (pupil, named) in families {
+            let there: Vec<_> = self
+                .directory
+                .links_of(pupil)
+                .filter_map(|(contact, link)| Some((*right.get(&contact)?, link.relationship)))
                 .collect();
-            if let (1, Some(right)) = (family.len(), family.first()) {
-                *taken.entry(*right).or_default() += 1;
-                pairs.push((left, *right));
-            }
+            let new: Vec<_> = named.iter().map(|(index, is)| (&strangers[*index].1.value, *is)).collect();
+            let old: Vec<_> = there.iter().map(|(index, is)| (known[*index].1, *is)).collect();
+            let alike = likeness::contacts(&new, &old);
+            pairs.extend(alike.into_iter().map(|pair| (named[pair.left].0, there[pair.right].0)));
         }
-        // Two strangers who may both be one person: neither is proposed.
-        pairs.retain(|(_, right)| taken.get(right) == Some(&1));
-        pairs
+        // Whoever would be two people in two families is neither.
+        let mut times = [HashMap::new(), HashMap::new()];
+        for (left, right) in &pairs {
+            *times[0].entry(*left).or_insert(0) += 1;
+            *times[1].entry(*right).or_insert(0) += 1;
+        }
+        pairs.into_iter().filter(|(left, right)| times[0][left] == 1 && times[1][right] == 1).collect()
     }
 }
 

@@ -139,7 +139,7 @@ impl<'a> Intake<'a> {
     /// Counts a column that is not taken in, and says why.
     pub fn leave_behind(&mut self, header: u32, label: &str, why: Code) {
         if self.left_behind.insert(label.to_owned()) {
-            self.roll.findings.push(Finding::at(header, label, why));
+            self.roll.note(Finding::at(header, label, why));
         }
     }
 
@@ -161,7 +161,7 @@ impl<'a> Intake<'a> {
 
     /// Notes something about a row, a column of it (an empty label: the row itself), or the file (row 0).
     pub fn find(&mut self, row: u32, label: &str, code: Code) {
-        self.roll.findings.push(Finding::at(row, label, code));
+        self.roll.note(Finding::at(row, label, code));
     }
 
     /// Whether people in a role may be stored at all.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::column::Column;
 use crate::{
     person::{
-        Person,
+        Person, SourceId,
         email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::PersonName,
@@ -81,11 +81,14 @@ fn phones(person: &Person, mobile: bool) -> Vec<PhoneNumber> {
     person.phones.iter().filter(|phone| (phone.kind() == PhoneKind::Mobile) == mobile).cloned().collect()
 }
 
-/// New ids take the place of those in the same numbering; the others stay.
-fn source_ids(before: &Person, after: &Person) -> Vec<crate::person::SourceId> {
-    let kept =
-        before.source_ids.iter().filter(|old| after.source_ids.iter().all(|new| new.source != old.source));
-    let mut ids: Vec<_> = kept.chain(&after.source_ids).cloned().collect();
+/// New ids take the place of those in the same numbering. An id that is known already takes nobody's place: the office may have
+/// joined two records, and then both of their ids stand for the one.
+fn source_ids(before: &Person, after: &Person) -> Vec<SourceId> {
+    let is_replaced = |old: &SourceId| {
+        after.source_ids.iter().any(|new| new.source == old.source && !before.source_ids.contains(new))
+    };
+    let mut ids: Vec<_> = before.source_ids.iter().filter(|old| !is_replaced(old)).cloned().collect();
+    ids.extend(after.source_ids.iter().filter(|new| !before.source_ids.contains(new)).cloned());
     ids.sort();
     ids
 }

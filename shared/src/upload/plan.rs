@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     finding::{Code, Finding},
     identity::{self, Is, Proposal, Who},
+    likeness::{self, Tied},
     merge::{self, Says},
     roll::{Identity, Roll},
     store::Scope,
@@ -16,7 +17,7 @@ use crate::{
     id::{PersonId, UploadId},
     person::{
         Person, Role,
-        guardianship::Link,
+        guardianship::{Link, Relationship},
         store::{Directory, Subject},
     },
 };
@@ -174,6 +175,7 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
     }
     planner.links();
     planner.gone();
+    planner.merges();
     let mut plan = planner.plan;
     plan.findings.extend(who.findings.iter().cloned());
     plan.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
@@ -459,6 +461,67 @@ impl<'a> Planner<'a> {
         }
     }
 }
+
+impl Planner<'_> {
+    /// Contacts whom the school keeps twice, as far as this file brings one of them or changes them (case 10): the office joins
+    /// them, or not. Until then, one message goes to what they have in common.
+    fn merges(&mut self) {
+        let written: BTreeSet<PersonId> = self
+            .plan
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Person(id, person) if person.missing_since.is_none() => Some(*id),
+                _ => None,
+            })
+            .collect();
+        let rows: BTreeMap<PersonId, u32> = self
+            .roll
+            .of(Role::Contact)
+            .filter_map(|(identity, entry)| Some((*self.of.get(&(Role::Contact, identity))?, entry.row)))
+            .filter(|(id, _)| written.contains(id))
+            .collect();
+        if rows.is_empty() {
+            return;
+        }
+        let mut ties: BTreeMap<PersonId, Vec<(PersonId, Relationship)>> = BTreeMap::new();
+        for ((pupil, contact), entry) in &self.roll.links {
+            let ends = (self.of.get(&(Role::Pupil, pupil)), self.of.get(&(Role::Contact, contact)));
+            if let (Some(pupil), Some(contact)) = ends {
+                ties.entry(*contact).or_default().push((*pupil, entry.value.relationship));
+            }
+        }
+        for (pupil, contact, link) in self.directory.visible_links() {
+            ties.entry(contact).or_default().push((pupil, link.relationship));
+        }
+        let mut contacts: BTreeMap<PersonId, &Person> = self
+            .directory
+            .visible_people()
+            .filter(|(_, person)| person.role == Role::Contact && person.missing_since.is_none())
+            .collect();
+        for change in &self.plan.changes {
+            if let Change::Person(id, person) = change
+                && person.role == Role::Contact
+            {
+                contacts.insert(*id, person);
+            }
+        }
+        let (ids, tied): (Vec<_>, Vec<_>) = contacts
+            .into_iter()
+            .map(|(id, person)| (id, Tied { person, to: ties.remove(&id).unwrap_or_default() }))
+            .unzip();
+        for pair in likeness::merges(&tied) {
+            let rows = [pair.left, pair.right].map(|index| rows.get(&ids[index]).copied());
+            if let Some(row) = rows.into_iter().flatten().max() {
+                self.plan.findings.push(Finding::at(row, "", Code::MergeProposed));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_cases.rs"]
+mod cases;
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]

@@ -12,7 +12,7 @@ use crate::{
         made_up::stored,
     },
     privacy::agreement::{Agreement, Field},
-    upload::{intake::Intake, sheet},
+    upload::{column::Mapping, delimited::Delimited, grid, intake::Intake},
 };
 
 const HEADER: &str = "StudentForename,StudentSurname,StudentID,Year,DOB,Relationship,ContactForename,ContactSurname,ContactID,PrimaryEmail,MobileNumber,Priority,ParentalResponsibility,CourtOrder\n";
@@ -38,14 +38,15 @@ fn agreement() -> Agreement {
     Agreement { fields, signed_on: date(2026, 9, 1) }
 }
 
-fn read(rows: &str) -> Roll {
+pub(super) fn read(rows: &str) -> Roll {
     let agreement = agreement();
     let mut intake = Intake::new(&agreement, date(2026, 11, 22));
-    sheet::read(&format!("{HEADER}{rows}"), &mut intake).unwrap();
+    let table = Delimited::open(format!("{HEADER}{rows}").as_bytes()).unwrap();
+    grid::read(&table, &Mapping::default(), &mut intake).unwrap();
     intake.finish().unwrap()
 }
 
-fn terms(upload: UploadId) -> Terms<'static> {
+pub(super) fn terms(upload: UploadId) -> Terms<'static> {
     static NOBODY: BTreeSet<PersonId> = BTreeSet::new();
     Terms {
         upload,
@@ -59,20 +60,20 @@ fn terms(upload: UploadId) -> Terms<'static> {
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn upload(number: u8) -> UploadId {
+pub(super) fn upload(number: u8) -> UploadId {
     UploadId::new(now(), &[number; 10])
 }
 
-fn full(roll: &Roll, directory: &Directory) -> Plan {
+pub(super) fn full(roll: &Roll, directory: &Directory) -> Plan {
     plan(roll, directory, terms(upload(1)))
 }
 
 /// What an import does, without storage.
-fn apply(directory: &mut Directory, plan: &Plan) {
+pub(super) fn apply(directory: &mut Directory, plan: &Plan) {
     for change in &plan.changes {
         match change {
             Change::Person(id, person) => drop(directory.people.insert(*id, stored(person.clone()))),
@@ -82,14 +83,14 @@ fn apply(directory: &mut Directory, plan: &Plan) {
 }
 
 /// The directory after one file.
-fn after(rows: &str) -> Directory {
+pub(super) fn after(rows: &str) -> Directory {
     let mut directory = Directory::default();
     let plan = full(&read(rows), &directory);
     apply(&mut directory, &plan);
     directory
 }
 
-fn person<'a>(directory: &'a Directory, given: &str) -> (PersonId, &'a Person) {
+pub(super) fn person<'a>(directory: &'a Directory, given: &str) -> (PersonId, &'a Person) {
     directory.visible_people().find(|(_, person)| person.name.given() == given).unwrap()
 }
 
@@ -100,7 +101,7 @@ fn only_link(directory: &Directory) -> &Link {
     link
 }
 
-fn codes(findings: &[Finding]) -> Vec<String> {
+pub(super) fn codes(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(|finding| format!("{} {} {}", finding.row, finding.column, finding.code)).collect()
 }
 
@@ -479,217 +480,4 @@ proptest! {
         prop_assert_eq!(one.changes.iter().map(subject).collect::<Vec<_>>(), two.changes.iter().map(subject).collect::<Vec<_>>());
         prop_assert_eq!(one.counts, two.counts);
     }
-}
-
-// --- who is who: edge cases by number ---
-
-/// A pupil's row: given, family, id, year, date of birth; then the contact's relationship, given, family, id, e-mail, mobile.
-fn row(pupil: [&str; 5], contact: [&str; 6]) -> String {
-    let [given, family, id, year, born] = pupil;
-    let [relationship, parent, surname, parent_id, email, mobile] = contact;
-    format!(
-        "{given},{family},{id},{year},{born},{relationship},{parent},{surname},{parent_id},{email},{mobile},1,Y,\n"
-    )
-}
-
-const MARY: [&str; 6] = ["Mother", "Mary", "Smith", "C1", "mary@example.com", "07700 900001"];
-
-fn count_of(directory: &Directory, role: Role) -> usize {
-    directory.visible_people().filter(|(_, person)| person.role == role).count()
-}
-
-#[test]
-fn edge_case_1_siblings_with_one_contact_id_have_one_parent_and_two_links() {
-    let directory = after(
-        &(row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY)
-            + &row(["Ben", "Smith", "2", "1", "05/04/2020"], MARY)),
-    );
-    assert_eq!((count_of(&directory, Role::Contact), directory.visible_links().count()), (1, 2));
-}
-
-#[test]
-fn edge_cases_4_and_5_twins_are_two_with_and_without_ids() {
-    for ids in [["1", "2"], ["", ""]] {
-        let rows = row(["Ella", "Smith", ids[0], "3", "04/03/2018"], MARY)
-            + &row(["Ellie", "Smith", ids[1], "3", "04/03/2018"], MARY);
-        let mut directory = after(&rows);
-        assert_eq!(count_of(&directory, Role::Pupil), 2);
-        // Under new ids, neither is taken for the other: each for herself.
-        let new = row(["Ellie", "Smith", "8", "3", "04/03/2018"], MARY)
-            + &row(["Ella", "Smith", "9", "3", "04/03/2018"], MARY);
-        let plan = full(&read(&new), &directory);
-        apply(&mut directory, &plan);
-        let id =
-            |given| person(&directory, given).1.source_ids.iter().map(|id| id.id.clone()).collect::<Vec<_>>();
-        assert_eq!((id("Ella"), id("Ellie")), (vec!["9".to_owned()], vec!["8".to_owned()]));
-    }
-}
-
-#[test]
-fn edge_case_6_one_name_and_one_birthday_are_not_one_child() {
-    let two = row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY)
-        + &row(
-            ["Ann", "Smith", "2", "3", "04/03/2018"],
-            ["Mother", "Jo", "Smith", "C2", "jo@example.com", ""],
-        );
-    let directory = after(&two);
-    assert_eq!(count_of(&directory, Role::Pupil), 2);
-    // Without ids, two of the school fit: nobody is touched. Under new ids, nobody is proposed.
-    let unsure = full(&read(&row(["Ann", "Smith", "", "3", "04/03/2018"], MARY)), &directory);
-    assert!(unsure.proposals.iter().all(|proposal| proposal.role != Role::Pupil));
-    // In one file without ids, another class says that they are two: the second row waits for ids.
-    let roll = read(
-        &(row(["Ann", "Smith", "", "3", "04/03/2018"], MARY)
-            + &row(["Ann", "Smith", "", "4", "04/03/2018"], MARY)),
-    );
-    assert_eq!(codes(&roll.findings), ["3  ambiguous"]);
-}
-
-#[test]
-fn edge_case_11_a_contact_kept_once_per_pupil_is_one_parent() {
-    let mary = ["Mother", "Mary", "Smith", "", "mary@example.com", ""];
-    let rows = row(["Ann", "Smith", "1", "3", "04/03/2018"], mary)
-        + &row(["Ben", "Smith", "2", "1", "05/04/2020"], mary);
-    let mut directory = after(&rows);
-    assert_eq!((count_of(&directory, Role::Contact), directory.visible_links().count()), (1, 2));
-    assert!(full(&read(&rows), &directory).changes.is_empty());
-    // Same name and nothing else in common: two.
-    let other = ["Mother", "Mary", "Smith", "", "other@example.com", ""];
-    let rows = row(["Ann", "Smith", "1", "3", "04/03/2018"], mary)
-        + &row(["Ben", "Jones", "2", "1", "05/04/2020"], other);
-    directory = after(&rows);
-    assert_eq!(count_of(&directory, Role::Contact), 2);
-}
-
-#[test]
-fn edge_case_12_father_and_son_of_one_name_are_not_merged() {
-    let father = ["Father", "John", "Smith", "C1", "john@example.com", ""];
-    let grandfather = ["Grandfather", "John", "Smith", "C2", "john@example.com", ""];
-    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
-    let directory = after(&(row(ann, father) + &row(ann, grandfather)));
-    assert_eq!(count_of(&directory, Role::Contact), 2);
-}
-
-#[test]
-fn edge_case_13_a_married_name_is_updated_in_place_by_id() {
-    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
-    let mut directory = after(&row(ann, MARY));
-    let (before, _) = person(&directory, "Mary");
-    let plan = full(
-        &read(&row(ann, ["Mother", "Mary", "Jones", "C1", "mary@example.com", "07700 900001"])),
-        &directory,
-    );
-    apply(&mut directory, &plan);
-    let (id, mary) = person(&directory, "Mary");
-    assert_eq!((id, mary.name.family()), (before, "Jones"));
-}
-
-#[test]
-fn edge_case_55_a_change_of_system_is_recognised_and_waits_for_the_office() {
-    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
-    let ben = ["Ben", "Jones", "2", "4", "05/04/2017"];
-    let jo = ["Father", "Jo", "Jones", "C2", "jo@example.com", ""];
-    let mut directory = after(&(row(ann, MARY) + &row(ben, jo)));
-    let ends: Vec<_> = directory.links.keys().copied().collect();
-    let restricted = ends[0];
-    directory.links.get_mut(&restricted).unwrap().value.as_mut().unwrap().restricted = true;
-    let renumbered = row(
-        ["Ann", "Smith", "A7", "3", "04/03/2018"],
-        ["Mother", "Mary", "Smith", "K1", "mary@example.com", "07700 900001"],
-    ) + &row(
-        ["Ben", "Jones", "A8", "4", "05/04/2017"],
-        ["Father", "Jo", "Jones", "K2", "jo@example.com", ""],
-    );
-    let plan = full(&read(&renumbered), &directory);
-    assert_eq!(plan.held, Some(HeldBecause::SamePersonProposed));
-    assert_eq!((plan.proposals.len(), plan.counts.pupil.created, plan.counts.contact.created), (4, 0, 0));
-    // Links and restrictions carry over, and the new ids are known from then on.
-    apply(&mut directory, &plan);
-    assert_eq!(directory.links.keys().copied().collect::<Vec<_>>(), ends);
-    assert!(directory.links[&restricted].value.as_ref().unwrap().restricted);
-    let again = full(&read(&renumbered), &directory);
-    assert!(again.changes.is_empty() && again.proposals.is_empty());
-}
-
-#[test]
-fn a_proposal_that_is_refused_makes_somebody_new() {
-    let mut directory = after(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
-    let other = read(&row(
-        ["Ann", "Smith", "9", "3", "04/03/2018"],
-        ["Mother", "Jo", "Smith", "C9", "jo@example.com", ""],
-    ));
-    let proposed = full(&other, &directory);
-    let rejected: BTreeSet<_> = proposed.proposals.iter().map(|proposal| proposal.person_id).collect();
-    assert_eq!(rejected.len(), 1);
-    let plan = plan(&other, &directory, Terms { rejected: &rejected, ..terms(upload(2)) });
-    assert_eq!((plan.counts.pupil.created, plan.proposals.len()), (1, 0));
-    apply(&mut directory, &plan);
-    assert_eq!(count_of(&directory, Role::Pupil), 2);
-}
-
-#[test]
-fn edge_case_59_a_blank_contact_point_is_cleared_by_the_second_file() {
-    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
-    let mut directory = after(&row(ann, MARY));
-    let blank = read(&row(ann, ["Mother", "Mary", "Smith", "C1", "mary@example.com", ""]));
-    for (file, kept) in [("two", true), ("two", true), ("three", false)] {
-        let plan = plan(&blank, &directory, Terms { file, ..terms(upload(2)) });
-        apply(&mut directory, &plan);
-        assert_eq!(person(&directory, "Mary").1.mobile().is_some(), kept, "{file}");
-        assert!(person(&directory, "Mary").1.email().is_some());
-    }
-}
-
-#[test]
-fn edge_case_61_a_lost_leading_zero_is_another_id_until_the_office_agrees() {
-    let mut directory = after(&row(["Ann", "Smith", "00123", "3", "04/03/2018"], MARY));
-    let roll = read(&row(["Ann", "Smith", "123", "3", "04/03/2018"], MARY));
-    let plan = full(&roll, &directory);
-    assert_eq!((plan.held, plan.proposals.len()), (Some(HeldBecause::SamePersonProposed), 1));
-    apply(&mut directory, &plan);
-    assert_eq!(count_of(&directory, Role::Pupil), 1);
-    assert!(full(&roll, &directory).changes.is_empty());
-}
-
-#[test]
-fn edge_case_50_a_planned_rollover_raises_the_limits_and_still_asks() {
-    let rows = |range: std::ops::Range<usize>| {
-        range.map(|n| format!("Ann,Smith,{n},3,,,,,,,,,,\n")).collect::<String>()
-    };
-    let before = after(&rows(0..100));
-    for (file, held) in [
-        (rows(5..100), None),
-        (rows(15..115), Some(HeldBecause::PlannedRollover)),
-        (rows(60..100), Some(HeldBecause::ManyMissing)),
-    ] {
-        let plan = plan(&read(&file), &before, Terms { is_rollover: true, ..terms(upload(2)) });
-        assert_eq!(plan.held, held);
-    }
-}
-
-#[test]
-fn edge_case_51_a_file_of_one_year_limits_who_can_be_missing() {
-    let ann = ["Ann", "Smith", "1", "7", "04/03/2015"];
-    let gone = ["Gus", "Green", "2", "7", "04/03/2015"];
-    let older = ["Ben", "Jones", "3", "8", "05/04/2014"];
-    let of = |n: &'static str| ["Mother", "Jo", n, n, "", ""];
-    let before =
-        after(&(row(ann, of("A")) + &row(gone, of("B")) + &row(older, of("C")) + &row(older, of("B"))));
-    let years = Scope::YearGroups(BTreeSet::from(["7".to_owned()]));
-    let plan = plan(&read(&row(ann, of("A"))), &before, Terms { scope: &years, ..terms(upload(2)) });
-    // The other Year 7 pupil; not Year 8, and not the mother who has a child in each.
-    assert_eq!((plan.counts.pupil.missing, plan.counts.contact.missing), (1, 0));
-}
-
-#[test]
-fn edge_case_54_an_older_file_is_held_and_calls_nobody_missing() {
-    let before = after(
-        &(row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY)
-            + &row(["Ben", "Smith", "2", "1", "05/04/2020"], MARY)),
-    );
-    let mut roll = read(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
-    roll.exported_at = Some(now());
-    let later = Some(now() + jiff::SignedDuration::from_secs(1));
-    let plan = plan(&roll, &before, Terms { last_export: later, ..terms(upload(2)) });
-    assert_eq!((plan.held, plan.counts.pupil.missing), (Some(HeldBecause::OlderFile), 0));
 }

@@ -23,6 +23,9 @@ use crate::{
     privacy::agreement::Field,
 };
 
+/// The most findings that are kept of one file.
+const MAX_FINDINGS: usize = 20_000;
+
 /// What makes two rows speak of one person: an id as text, or what stands in for it. The text is only ever compared and
 /// hashed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,9 +222,16 @@ impl Roll {
         self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::SharedContactPoint)));
     }
 
+    /// Keeps a finding, up to [`MAX_FINDINGS`]: a file of nothing but faults must not fill the memory, nor anybody's day.
+    pub(super) fn note(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
     fn find(&mut self, at: At<'_>, place: Option<Place>, code: Code) {
         let label = place.map_or("", |place| place.label(at.labels));
-        self.findings.push(Finding::at(at.row.number, label, code));
+        self.note(Finding::at(at.row.number, label, code));
     }
 
     /// A member of staff or a governor.
@@ -297,7 +307,7 @@ impl Roll {
             &at.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
         );
         let pupil = Person {
-            preferred_name: (!preferred.is_empty()).then_some(preferred),
+            preferred_name: (!preferred.is_empty() && !is_as_legal(&preferred, &name)).then_some(preferred),
             former_family_name: at.text(Role::Pupil, Field::FormerFamilyName),
             date_of_birth: born,
             year_group: at.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
@@ -558,6 +568,12 @@ pub(super) fn full_fold(name: &PersonName) -> String {
 pub(super) fn pupil_key(person: &Person) -> String {
     let born = person.date_of_birth.map(|born| born.expose().to_string()).unwrap_or_default();
     format!("{}\0{born}", full_fold(&person.name))
+}
+
+/// Whether a preferred name says nothing that the legal one does not: many systems fill it in for everybody.
+fn is_as_legal(preferred: &PersonName, legal: &PersonName) -> bool {
+    let same = |one: &str, other: &str| one.is_empty() || one == other;
+    same(preferred.given(), legal.given()) && same(preferred.family(), legal.family())
 }
 
 /// Whether two names are both there and not the same.

@@ -1,4 +1,4 @@
-//! The binaries that are measured: the functions and, built with them, the smallest function there is.
+//! The binaries that are measured: the functions and, built with them, the smallest function there is and the ingestion alone.
 
 use std::{
     fs,
@@ -14,6 +14,8 @@ use crate::{
 
 /// Name of the example that everything is measured against.
 pub const HELLO: &str = "hello";
+/// Name of the example that reads and plans a file with no cloud around it.
+pub const INGEST: &str = "ingest";
 
 const SECTION: &str = "stripped binary";
 const BOUND: (f64, &str) = (6.0, "aim <= 6 MB");
@@ -33,7 +35,7 @@ impl Binaries {
             fs::create_dir_all(parent).setup(format_args!("{} cannot be created", parent.display()))?;
         }
         fs::copy(paths::template(), &template).failed("the template cannot be copied")?;
-        package::functions_under(&binaries.lambda(), profile, &[HELLO])?;
+        package::functions_under(&binaries.lambda(), profile, &[HELLO, INGEST])?;
         Ok(binaries)
     }
 
@@ -46,7 +48,7 @@ impl Binaries {
         self.dir.join("target/lambda")
     }
 
-    /// The stripped binary of a function, or of [`HELLO`].
+    /// The stripped binary of a function or an example.
     pub fn path(&self, name: &str) -> PathBuf {
         self.lambda().join(name).join("bootstrap")
     }

@@ -33,7 +33,7 @@ impl Verdict {
     }
 }
 
-/// One line of the table: a count or a ratio, never a time.
+/// One line of the table: a count or a ratio; a speed is only stated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     section: &'static str,
@@ -58,6 +58,18 @@ impl Figure {
         let verdict = if value <= bound.0 { Verdict::Met } else { Verdict::NotMet };
         let (what, measured, bound) = (what.into(), measured.into(), bound.1.to_owned());
         Self { section, what, measured, value: Some(value), bound, verdict, parts: BTreeMap::new() }
+    }
+
+    /// A value that should reach a bound.
+    pub fn at_least(
+        section: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        measured: impl Into<String>,
+        bound: (f64, &str),
+    ) -> Self {
+        let verdict = if value >= bound.0 { Verdict::Met } else { Verdict::NotMet };
+        Self { verdict, ..Self::at_most(section, what, value, measured, bound) }
     }
 
     /// A value without a bound.
@@ -161,6 +173,9 @@ mod tests {
         assert_eq!(figure(2.01).verdict, Verdict::NotMet);
         assert_eq!(figure(f64::INFINITY).verdict, Verdict::NotMet);
         assert!(!figure(3.0).is_missing());
+        let figure = |value| Figure::at_least("s", "w", value, "m", (0.985, ">= 0.985"));
+        assert_eq!(figure(0.985).verdict, Verdict::Met);
+        assert_eq!(figure(0.98).verdict, Verdict::NotMet);
         assert!(Figure::missing("s", "w", "why").is_missing());
         assert!(!Figure::skipped("s", "w", "why").is_missing());
     }

@@ -1,12 +1,14 @@
 //! `cargo local bench`: counts and ratios of the real binaries, held against their bounds.
 //!
 //! The functions and the smallest function there is are built alike; a fresh stack runs them through the main job, and the
-//! tap's call log tells what it cost. Nothing here is a time: times of one machine say nothing about another. A bound that
+//! tap's call log tells what it cost. No bound is a time: times of one machine say nothing about another. A bound that
 //! is missed is told and is no error; what should have been measured and was not is one.
 
 mod binaries;
+mod callgrind;
 mod edit;
 mod figure;
+mod ingest;
 mod memory;
 mod message;
 mod night;
@@ -37,6 +39,9 @@ use crate::{
 /// How the bench is run.
 #[derive(Debug, clap::Args)]
 pub struct Options {
+    /// One part alone.
+    #[arg(value_enum)]
+    part: Option<Part>,
     /// Write the same figures to this file, for programs.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -45,19 +50,31 @@ pub struct Options {
     dev: bool,
 }
 
-/// Measures everything and prints one table.
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Reading and planning files, and what an import writes.
+    Ingest,
+}
+
+/// Measures everything, or the part asked for, and prints one table.
 pub async fn run(options: Options) -> Result<()> {
     let dir = paths::root().join("target/bench");
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let binaries = Binaries::build(&dir, profile)?;
+    let mut figures = ingest::measure(&binaries, &dir);
     let stack =
         Stack::start_packaged(&binaries.template(), free_port()?, free_port()?, &dir.join("stack")).await?;
-    let mut figures = part("starts", start::measure(&binaries, &stack.file().functions, &dir).await);
-    figures.extend(part("sizes", binaries::sizes(&binaries)));
-    let mut peaks = Peaks::default();
-    let served = main_job(&stack, &mut peaks).await;
-    figures.extend(part("memory", peaks.figures(&binaries).await));
-    figures.extend(served);
+    if options.part == Some(Part::Ingest) {
+        figures.extend(uploads(&stack).await);
+    } else {
+        figures.extend(part("starts", start::measure(&binaries, &stack.file().functions, &dir).await));
+        figures.extend(part("sizes", binaries::sizes(&binaries)));
+        let mut peaks = Peaks::default();
+        let served = main_job(&stack, &mut peaks).await;
+        figures.extend(part("memory", peaks.figures(&binaries).await));
+        figures.extend(served);
+    }
     drop(stack);
     if let Some(path) = &options.json {
         write_json(&figures, path)?;
@@ -70,6 +87,12 @@ pub async fn run(options: Options) -> Result<()> {
             Err(Error::Failed(format!("{missing} figures could not be measured; the table says why.")))
         }
     }
+}
+
+/// The uploads of the main job alone.
+async fn uploads(stack: &Stack) -> Vec<Figure> {
+    let measured = async { upload::measure(stack, &School::take_on(stack).await?).await };
+    part("uploads", measured.await)
 }
 
 /// The main job: uploads, messages, verifications, the night. After each part every function's memory is looked at.

@@ -23,6 +23,8 @@ pub fn words(code: FindingCode) -> &'static str {
         FindingCode::NameMissing => "no name of a pupil: the row is not used",
         FindingCode::ContactIncomplete => "a contact without name, e-mail or phone: left out",
         FindingCode::RowRagged => "cells missing at the end of the row: used as far as it goes",
+        FindingCode::NoContact => "a pupil for whom nobody can be reached",
+        FindingCode::MergeProposed => "a contact who is probably kept twice: the office decides",
         FindingCode::ConflictingValues => "another date of birth for the same pupil: the first one is kept",
     }
 }

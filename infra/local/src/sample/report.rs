@@ -72,6 +72,8 @@ pub enum FindingCode {
     ContactIncomplete,
     RowRagged,
     ConflictingValues,
+    NoContact,
+    MergeProposed,
 }
 
 impl FindingCode {
@@ -79,7 +81,10 @@ impl FindingCode {
     pub fn severity(self) -> Severity {
         match self {
             FindingCode::NameMissing => Severity::Error,
-            FindingCode::PhoneLandline | FindingCode::PhoneRepaired => Severity::Info,
+            FindingCode::PhoneLandline
+            | FindingCode::PhoneRepaired
+            | FindingCode::NoContact
+            | FindingCode::MergeProposed => Severity::Info,
             _ => Severity::Warning,
         }
     }
@@ -346,6 +351,17 @@ fn counts(school: &School) -> Counts {
 /// A finding belongs to a cell of a row: a landline that stands on the rows of two siblings is found twice.
 fn findings(school: &School) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let reached: BTreeSet<usize> = school
+        .links
+        .iter()
+        .filter(|link| {
+            let contact = &school.contacts[link.contact];
+            matches!(contact.email, Email::Valid(_))
+                || matches!(contact.phone, Phone::Mobile { .. } | Phone::Landline(_))
+        })
+        .map(|link| link.pupil)
+        .collect();
+    let (mut pupils, mut contacts, mut seen) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
     for row in csv::rows(school) {
         let pupil = &school.pupils[row.pupil];
         let mut add = |column: Option<&str>, code: FindingCode| {
@@ -356,6 +372,9 @@ fn findings(school: &School) -> Vec<Finding> {
         if pupil.nameless {
             add(None, FindingCode::NameMissing);
             continue;
+        }
+        if pupils.insert(row.pupil) && !reached.contains(&row.pupil) {
+            add(None, FindingCode::NoContact);
         }
         if let Some(damaged) = &pupil.damaged_birth {
             add(Some("DOB"), damaged.code);
@@ -381,6 +400,13 @@ fn findings(school: &School) -> Vec<Finding> {
         }
         if link.cells_cut > 0 {
             add(None, FindingCode::RowRagged);
+        }
+        // Two spellings under two ids, with one mobile and one address: told where the second comes in.
+        if let (Phone::Mobile { line, .. }, Email::Valid(email)) = (&contact.phone, &contact.email) {
+            let first = *contacts.entry((*line, email.to_lowercase())).or_insert(link.contact);
+            if first != link.contact && seen.insert(link.contact) {
+                add(None, FindingCode::MergeProposed);
+            }
         }
     }
     findings

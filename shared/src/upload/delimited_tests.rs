@@ -1,0 +1,295 @@
+//! Text to records: every dialect, what is refused, and that what was written is read.
+
+use std::path::PathBuf;
+
+use proptest::{collection::vec, prelude::*};
+use serde_json::Value;
+
+use super::*;
+
+type Rows = Vec<(u32, Vec<String>)>;
+
+/// The records that are not empty.
+fn rows(bytes: &[u8]) -> Result<Rows, Refusal> {
+    let table = Delimited::open(bytes)?;
+    let mut rows = Vec::new();
+    table.each(&mut |number, cells| {
+        if !cells.is_empty() {
+            rows.push((number, cells.iter().map(|cell| (*cell).to_owned()).collect()));
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The same, in one line: cells between `|`, rows between `/`.
+fn flat(bytes: &[u8]) -> Result<String, Refusal> {
+    let flat = |(number, cells): (u32, Vec<String>)| format!("{number}:{}", cells.join("|"));
+    Ok(rows(bytes)?.into_iter().map(flat).collect::<Vec<_>>().join("/"))
+}
+
+#[test]
+fn edge_case_63_every_dialect_gives_the_same_records() {
+    let lines = [["Forename", "Surname", "Year"], ["Ann", "O,N;e|i\tl\"l", "3"], ["Zoë", "", "R"]];
+    for separator in [",", ";", "\t", "|"] {
+        for end in ["\r\n", "\n", "\r"] {
+            let quoted = |cell: &&str| {
+                if cell.contains([',', ';', '|', '\t', '"']) {
+                    format!("\"{}\"", cell.replace('"', "\"\""))
+                } else {
+                    (*cell).to_owned()
+                }
+            };
+            let line = |line: &[&str; 3]| line.iter().map(quoted).collect::<Vec<_>>().join(separator);
+            let text = lines.iter().map(line).collect::<Vec<_>>().join(end);
+            let expected = "1:Forename|Surname|Year/2:Ann|O,N;e|i\tl\"l|3/3:Zoë||R";
+            for text in [text.clone(), text.clone() + end, format!("\u{feff}{text}{end}\u{1a}")] {
+                assert_eq!(flat(text.as_bytes()).as_deref(), Ok(expected), "{text:?}");
+            }
+            for mark in [format!("sep={separator}"), format!("\"SEP={separator}\"")] {
+                assert_eq!(
+                    flat(format!("{mark}{end}{text}").as_bytes()).as_deref(),
+                    Ok(expected),
+                    "{text:?}"
+                );
+            }
+            let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(flat(&wide).as_deref(), Ok(expected), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn edge_case_63_the_separator_is_told_by_the_names_or_else_by_the_shape() {
+    for (text, cells) in [
+        ("Forename;Surname;Class\nAnn;Smith, A;3, A\nBen;Cole, B;3, B\n", 3),
+        ("Pupils, Year 3, 2026\nForename;Surname;Class\nAnn;Smith;3\n", 3),
+        ("a;b;c\n1,5;2;3\n1,5;2;3\n", 3),
+        ("a|b\n1|2\n", 2),
+        ("UPN\nB801200005001\n", 1),
+        ("sep=|\na,b,c|d\n1,2,3|4\n", 2),
+    ] {
+        assert_eq!(rows(text.as_bytes()).unwrap().last().unwrap().1.len(), cells, "{text}");
+    }
+}
+
+#[test]
+fn edge_case_63_rows_keep_the_numbers_that_a_spreadsheet_shows() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["", "a,b", "Ann,\"Smi~th\"", "", ",", "Ben,Cole", "", "", "Cy,Day", ""]
+            .join(end)
+            .replace('~', end);
+        let expected = format!("2:a|b/3:Ann|Smi{end}th/6:Ben|Cole/9:Cy|Day");
+        assert_eq!(flat(text.as_bytes()), Ok(expected), "{end:?}");
+        // Every empty row before and between is visited.
+        let mut numbers = Vec::new();
+        let table = Delimited::open(text.as_bytes()).unwrap();
+        let visit = &mut |number, _: &[&str]| {
+            numbers.push(number);
+            Ok(())
+        };
+        table.each(visit).unwrap();
+        assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
+    }
+    // Only line ends end lines.
+    let text = "a,b\nx\u{b}\u{c}\u{1c}\u{85}\u{2028}\u{2029}y,z\n";
+    assert_eq!(rows(text.as_bytes()).map(|rows| rows.len()), Ok(2));
+}
+
+#[test]
+fn edge_case_63_refusals_say_where() {
+    let open = |row| Err(Refusal::OpenQuote { row });
+    let nul = |row, column| Err(Refusal::NulCharacter { row, column });
+    for (text, refusal) in [
+        ("a,b\n\n1,\"2\n3,4\n", open(3)),
+        ("a,b\n1,\"", open(2)),
+        ("\"a,b\n", open(1)),
+        // Rows that a mark too many has swallowed: the next mark closes it, and text follows.
+        ("a,b\n1,\"x\n2,y\n3,\"z\n", open(2)),
+        ("a,b,c,d\n1,\"x,x,x\n2,y,y,y\n3,z,z,z\",z,z\n", open(2)),
+        ("a,b,c\n\0,2,3\n", nul(2, 1)),
+        ("a,b,c\n\n1,2,\0", nul(3, 3)),
+        ("a,b\n1,\"x\ny\0\"\n", nul(2, 2)),
+    ] {
+        assert_eq!(flat(text.as_bytes()), refusal, "{text:?}");
+    }
+    let long = "x,y\n".repeat(MAX_ROWS + 10 * HEAD + 2);
+    assert_eq!(flat(long.as_bytes()), Err(Refusal::TooManyRows));
+}
+
+#[test]
+fn recipient_csv_12_quotation_marks_as_people_use_them() {
+    for (text, expected) in [
+        ("a,b\n\"Nov 28, 2016\",x\n", "1:a|b/2:Nov 28, 2016|x"),
+        ("a, b, c\n1, \"Smith, Ann\",  \"x\"\n", "1:a| b| c/2:1|Smith, Ann|x"),
+        (" \"a\",b\n  \"1,2\",3", "1:a|b/2:1,2|3"),
+        ("a,b\n\"x\ny\n\nz\",1\n2,3", "1:a|b/2:x\ny\n\nz|1/3:2|3"),
+        // In the middle of a cell they are letters like others.
+        ("a,b\nSam \"Sammy\" Lee,5'10\"\n", "1:a|b/2:Sam \"Sammy\" Lee|5'10\""),
+        ("a,b\n\"Sam \"Sammy\" Lee\",x\n", "1:a|b/2:Sam Sammy\" Lee\"|x"),
+        ("a,b\n\"1\" ,\"\"\n", "1:a|b/2:1 |"),
+    ] {
+        assert_eq!(flat(text.as_bytes()).as_deref(), Ok(expected), "{text:?}");
+    }
+}
+
+#[test]
+fn recipient_csv_8_a_hundred_thousand_commas_cost_nothing() {
+    let commas = ",".repeat(100_000);
+    let table =
+        Delimited::open(format!("Forename{commas}\n{}", format!("Ann{commas}\n").repeat(100)).as_bytes())
+            .unwrap();
+    assert_eq!((table.lines.len(), table.ends.len()), (101, 101));
+    let visit = &mut |_, cells: &[&str]| {
+        assert_eq!(cells.len(), MAX_COLUMNS);
+        Ok(())
+    };
+    table.each(visit).unwrap();
+}
+
+fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples").join(folder);
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let mut files: Vec<_> = files
+        .filter(|path| path.is_file())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Where the samples are there: records as their JSON has them.
+#[test]
+fn samples_csv_spectrum_agree_with_their_answers() {
+    let answers = samples("csv-spectrum/json");
+    for (name, bytes) in samples("csv-spectrum/csvs") {
+        let name = name.replace(".csv", ".json");
+        let answer = &answers.iter().find(|(of, _)| *of == name).unwrap().1;
+        let answer = match serde_json::from_slice(answer).unwrap() {
+            Value::Array(records) => records,
+            record => vec![record],
+        };
+        let mut rows = rows(&bytes).unwrap().into_iter().map(|(_, cells)| cells);
+        let header = rows.next().unwrap();
+        let records: Vec<Value> = rows
+            .map(|cells| {
+                header
+                    .iter()
+                    .cloned()
+                    .zip(cells.into_iter().map(Value::String))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            })
+            .collect();
+        // The answers were made on a system with another line end, and one has a number that its file has not.
+        let plain = |value: &[Value]| {
+            let text = serde_json::to_string(value).unwrap();
+            text.replace("\\r\\n", "\\n").replace("2095257564", "1234567890")
+        };
+        assert_eq!(plain(&records), plain(&answer), "{name}");
+    }
+}
+
+/// Where the samples are there: what each gives, by hand.
+#[test]
+fn samples_csvkit_give_what_a_person_would_say() {
+    for (name, bytes) in samples("csvkit-examples/examples") {
+        if [".xls", ".xlsx"].iter().any(|end| name.ends_with(end)) {
+            assert_eq!(flat(&bytes), Err(Refusal::NotATable), "{name}");
+            continue;
+        }
+        let expected = match name.as_str() {
+            "bad.csv" => Ok(
+                "1:column_a|column_b|column_c/2:1|27||I'm too long!/3:|I'm too short!/4:0|mixed types.... uh oh|17",
+            ),
+            "bad_skip_lines.csv" => Ok(
+                "4:column_a|column_b|column_c/5:1|27||I'm too long!/6:|I'm too short!/7:0|mixed types.... uh oh|17",
+            ),
+            "blanks.csv" => Ok("1:a|b|c|d|e|f/2:|NA|N/A|NONE|NULL|."),
+            "dummy.tsv" | "dummy.csv" | "test_skip_lines.csv" if name.starts_with("dummy") => {
+                Ok("1:a|b|c/2:1|2|3")
+            }
+            "test_skip_lines.csv" => Ok("4:a|b|c/5:1|2|3"),
+            "optional_quote_characters.csv" | "sniff_limit.csv" => Ok("1:a|b|c/2:1|2|3"),
+            "dummy_col_shuffled_ragged.csv" => Ok("1:b|c|a|d/2:2|3|1|4"),
+            "empty.csv" => Err(Refusal::EmptyFile),
+            "join_a_short.csv" => Ok("1:a|b|c/2:1|b/3:2/4:3|b|c"),
+            "mac_newlines.csv" => Ok("1:a|b|c/2:1|2|3/3:Once upon\ra time|5|6"),
+            "null_byte.csv" => Err(Refusal::NulCharacter { row: 2, column: 1 }),
+            "test_date_format.csv" => Ok("1:a/2:02/01/2014/3:31/12/2012"),
+            "test_numeric_date_format.csv" => Ok("1:a/2:20140102/3:20121231"),
+            "test_empty_columns.csv" => Ok("1:a|b|c||/2:a||||/3:||c|"),
+            "test_empty_columns_long_row.csv" | "test_empty_columns_short_row.csv" => Ok("1:a|b|c"),
+            "test_header_newline.csv" => {
+                Ok("1:\t\n\u{b}\u{c}\r start \t\n\u{b}\u{c}\r end \t\n\u{b}\u{c}\r|b|c/2:d|e|f")
+            }
+            "test_latin1.csv" => Ok("1:a|b|c/2:1|2|3/3:4|5|©"),
+            "test_locale.csv" => Ok("1:a|b|c/2:1,7|200.000.000|"),
+            "test_utf16_big.csv" | "test_utf16_little.csv" => Ok("1:a|b|c/2:1|2|3/3:4|5|ʤ"),
+            "test_utf8.csv" | "test_utf8_bom.csv" => Ok("1:foo|bar|baz/2:1|2|3/3:4|5|ʤ"),
+            _ => {
+                // Ordinary tables: as many cells everywhere as in the header, or fewer.
+                let rows = rows(&bytes).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+                let width = rows[0].1.len();
+                assert!(rows.iter().all(|(_, cells)| cells.len() <= width), "{name}");
+                continue;
+            }
+        };
+        assert_eq!(flat(&bytes), expected.map(str::to_owned), "{name}");
+    }
+    for (name, encoding) in [
+        ("test_utf16_big.csv", "utf-16be"),
+        ("test_utf16_little.csv", "utf-16le"),
+        ("test_utf8_bom.csv", "utf-8-bom"),
+        ("test_latin1.csv", "windows-1252"),
+        ("test_utf8.csv", "utf-8"),
+    ] {
+        if let Some((_, bytes)) = samples("csvkit-examples/examples").iter().find(|(of, _)| of == name) {
+            assert_eq!(Delimited::open(bytes).unwrap().encoding, encoding, "{name}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in vec(prop_oneof![any::<u8>(), Just(b','), Just(b'"'), Just(b'\n'), Just(b'\r'), Just(b' '), Just(b';')], 0..200)) {
+        let _ = rows(&bytes);
+    }
+
+    /// What a program writes by the book is read as it was written.
+    #[test]
+    fn what_is_written_is_read(
+        table in vec(vec("[a-c \"\n\r,;|\té’]{0,4}", 4), 1..12),
+        separator in prop::sample::select(&SEPARATORS[..]),
+        crlf: bool,
+    ) {
+        // A first row that shows the separator, as a header does.
+        let header = vec!["Forename".to_owned(), "Surname".to_owned(), "UPN".to_owned(), "Class".to_owned()];
+        let mut table = table;
+        table.retain(|row| row.iter().any(|cell| !cell.is_empty()));
+        table.insert(0, header);
+        let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let mut writer = csv::WriterBuilder::new().delimiter(separator).terminator(terminator).quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
+        for row in &table {
+            writer.write_record(row).unwrap();
+        }
+        let bytes = writer.into_inner().unwrap();
+        let read: Vec<_> = match rows(&bytes) {
+            // A cell of several lines with as many separators in one of them as a row has is taken for rows that were swallowed.
+            Err(Refusal::OpenQuote { .. }) if table.iter().flatten().any(|cell| cell.bytes().filter(|byte| *byte == separator).count() >= 3) => return Ok(()),
+            rows => rows.unwrap().into_iter().map(|(_, cells)| cells).collect(),
+        };
+        prop_assert_eq!(read, table);
+    }
+
+    /// Whatever the quotation marks, the records are those of the reader that the rest of the world uses.
+    #[test]
+    fn records_are_those_of_the_csv_crate(text in "[ab\",;\n\r]{1,60}") {
+        let text = format!("sep=,\n{text}");
+        let Ok(read) = rows(text.as_bytes()) else { return Ok(()) };
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text.as_bytes()[6..]);
+        let records: Vec<Vec<String>> = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
+        let filled: Vec<_> = records.into_iter().filter(|cells| cells.iter().any(|cell| !cell.is_empty())).collect();
+        prop_assert_eq!(read.into_iter().map(|(_, cells)| cells).collect::<Vec<_>>(), filled);
+    }
+}
