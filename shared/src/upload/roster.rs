@@ -111,19 +111,49 @@ impl Roles {
     }
 }
 
+/// What is said about somebody: one text for all, because a trust's bundle has a hundred thousand of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Facts {
+    text: Box<str>,
+    ends: [u32; FACTS],
+}
+
+impl Facts {
+    fn new(said: [&str; FACTS]) -> Self {
+        let mut end = 0;
+        let ends = said.map(|fact| {
+            end += fact.len();
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
+        Self { text: said.concat().into_boxed_str(), ends }
+    }
+
+    fn all(&self) -> [&str; FACTS] {
+        let mut start = 0;
+        self.ends.map(|end| {
+            let end = end as usize;
+            self.text.get(std::mem::replace(&mut start, end)..end).unwrap_or_default()
+        })
+    }
+
+    fn get(&self, fact: Fact) -> &str {
+        self.all()[fact as usize]
+    }
+}
+
 /// Somebody in a bundle.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) row: u32,
     pub(super) roles: Roles,
-    facts: [Box<str>; FACTS],
+    facts: Facts,
     class: Option<u32>,
     groups: Vec<u32>,
 }
 
 impl Member {
     fn get(&self, fact: Fact) -> &str {
-        &self.facts[fact as usize]
+        self.facts.get(fact)
     }
 
     fn names(&self) -> [&str; 2] {
@@ -190,12 +220,13 @@ impl Roster {
         facts: &[(Fact, &str)],
         intake: &mut Intake<'_>,
     ) -> Result<(), Refusal> {
-        let mut member = Member { row, roles, facts: Default::default(), class: None, groups: Vec::new() };
+        let mut said = [""; FACTS];
         for (fact, text) in facts {
-            member.facts[*fact as usize] = Box::from(*text);
+            said[*fact as usize] = text;
         }
+        let member = Member { row, roles, facts: Facts::new(said), class: None, groups: Vec::new() };
         let label = self.labels[Fact::Id as usize].as_deref().unwrap_or_default();
-        let id = &member.facts[Fact::Id as usize];
+        let id = said[Fact::Id as usize];
         if id.is_empty() {
             intake.find(row, label, Code::RecordInvalid);
             return Ok(());
@@ -215,7 +246,7 @@ impl Roster {
             return Err(Refusal::TooManyRows);
         }
         let index = u32::try_from(self.members.len()).map_err(|_| Refusal::TooManyRows)?;
-        self.ids.insert(id.clone(), index);
+        self.ids.insert(Box::from(id), index);
         self.members.push(member);
         Ok(())
     }
@@ -263,9 +294,11 @@ impl Roster {
     /// Adds a fact that another file says about somebody; of several the first holds.
     fn say(&mut self, index: u32, fact: Fact, text: &str) {
         if let Some(member) = self.members.get_mut(index as usize)
-            && member.facts[fact as usize].is_empty()
+            && member.get(fact).is_empty()
         {
-            member.facts[fact as usize] = Box::from(text);
+            let mut said = member.facts.all();
+            said[fact as usize] = text;
+            member.facts = Facts::new(said);
         }
     }
 
