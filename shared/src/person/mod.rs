@@ -89,6 +89,8 @@ impl SourceId {
 }
 
 /// What a school knows about one person. Stored sealed.
+// Independent facts: an enum of their combinations would say less.
+#[expect(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// What they are to the school.

@@ -156,7 +156,7 @@ impl<'r> Finder<'r, '_> {
     fn by_likeness(&mut self, role: Role) {
         let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
         for (id, person) in self.directory.visible_people() {
-            if person.role == role && person.source_ids.is_empty() {
+            if person.role == role && (person.source_ids.is_empty() || person.is_known_without_id) {
                 for key in self.keys_of(id, person) {
                     index.entry(key).or_default().push(id);
                 }

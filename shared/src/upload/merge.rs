@@ -44,20 +44,24 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
     let born = merge.kept(Field::DateOfBirth, &before.date_of_birth, &after.date_of_birth);
     let person = Person {
         role: before.role,
-        title: merge.light(Field::Title, &before.title, &after.title),
+        title: merge.light(Field::Title, before.title.as_ref(), after.title.as_ref()),
         name,
-        preferred_name: merge.light(Field::PreferredGivenName, &before.preferred_name, &after.preferred_name),
+        preferred_name: merge.light(
+            Field::PreferredGivenName,
+            before.preferred_name.as_ref(),
+            after.preferred_name.as_ref(),
+        ),
         former_family_name: merge.light(
             Field::FormerFamilyName,
-            &before.former_family_name,
-            &after.former_family_name,
+            before.former_family_name.as_ref(),
+            after.former_family_name.as_ref(),
         ),
         date_of_birth: before.date_of_birth.or(born),
-        year_group: merge.heavy(Field::YearGroup, &before.year_group, &after.year_group),
-        class: merge.light(Field::Class, &before.class, &after.class),
-        groups: merge.light(Field::Groups, &some(&before.groups), &some(&after.groups)).unwrap_or_default(),
-        starts_on: merge.light(Field::StartDate, &before.starts_on, &after.starts_on),
-        leaves_on: merge.light(Field::LeavingDate, &before.leaves_on, &after.leaves_on),
+        year_group: merge.heavy(Field::YearGroup, before.year_group.as_ref(), after.year_group.as_ref()),
+        class: merge.light(Field::Class, before.class.as_ref(), after.class.as_ref()),
+        groups: merge.light(Field::Groups, some(&before.groups), some(&after.groups)).unwrap_or_default(),
+        starts_on: merge.light(Field::StartDate, before.starts_on.as_ref(), after.starts_on.as_ref()),
+        leaves_on: merge.light(Field::LeavingDate, before.leaves_on.as_ref(), after.leaves_on.as_ref()),
         deceased: before.deceased || after.deceased,
         emails,
         phones: [mobiles, others].concat(),
@@ -73,8 +77,8 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
     Person { by_hand: merge.by_hand, blanked: merge.blanked, ..person }
 }
 
-fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    (!list.is_empty()).then(|| list.to_vec())
+fn some<T>(list: &Vec<T>) -> Option<&Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 fn phones(person: &Person, mobile: bool) -> Vec<PhoneNumber> {
@@ -113,20 +117,24 @@ impl Merge<'_> {
     fn heavy<T: Clone + PartialEq>(
         &mut self,
         field: Field,
-        before: &Option<T>,
-        after: &Option<T>,
+        before: Option<&T>,
+        after: Option<&T>,
     ) -> Option<T> {
-        if after.is_none() { before.clone() } else { self.kept(field, before, after) }
+        if after.is_none() { before.cloned() } else { self.kept(field, &before, &after).cloned() }
     }
 
     /// A field that a blank clears, where the file has the column.
     fn light<T: Clone + PartialEq>(
         &mut self,
         field: Field,
-        before: &Option<T>,
-        after: &Option<T>,
+        before: Option<&T>,
+        after: Option<&T>,
     ) -> Option<T> {
-        if after.is_none() && !self.has(field) { before.clone() } else { self.kept(field, before, after) }
+        if after.is_none() && !self.has(field) {
+            before.cloned()
+        } else {
+            self.kept(field, &before, &after).cloned()
+        }
     }
 
     /// Where somebody is reached: a blank clears it the second time.

@@ -111,7 +111,7 @@ impl HeldBecause {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A person.
-    Person(PersonId, Person),
+    Person(PersonId, Box<Person>),
     /// A link.
     Link((PersonId, PersonId), Link),
 }
@@ -269,7 +269,7 @@ impl<'a> Planner<'a> {
                 Is::New => {
                     let id = self.new_id(role, identity);
                     count.created += 1;
-                    self.plan.changes.push(Change::Person(id, entry.value.clone()));
+                    self.plan.changes.push(Change::Person(id, Box::new(entry.value.clone())));
                     self.of.insert((role, identity), id);
                     continue;
                 }
@@ -297,7 +297,7 @@ impl<'a> Planner<'a> {
                 count.unchanged += 1;
             } else {
                 count.changed += 1;
-                self.plan.changes.push(Change::Person(id, after));
+                self.plan.changes.push(Change::Person(id, Box::new(after)));
             }
         }
         for id in &self.who.undecided {
@@ -313,11 +313,9 @@ impl<'a> Planner<'a> {
                 .collect();
             count.missing = missing.len();
             let now = Some(self.terms.now);
-            self.plan.changes.extend(
-                missing
-                    .into_iter()
-                    .map(|(id, person)| Change::Person(id, Person { missing_since: now, ..person.clone() })),
-            );
+            self.plan.changes.extend(missing.into_iter().map(|(id, person)| {
+                Change::Person(id, Box::new(Person { missing_since: now, ..person.clone() }))
+            }));
         }
         *self.plan.counts.of(role) = count;
     }
@@ -456,7 +454,9 @@ impl<'a> Planner<'a> {
             {
                 self.plan.counts.of(person.role).missing += 1;
                 let missing_since = Some(self.terms.now);
-                self.plan.changes.push(Change::Person(id, Person { missing_since, ..person.clone() }));
+                self.plan
+                    .changes
+                    .push(Change::Person(id, Box::new(Person { missing_since, ..person.clone() })));
             }
         }
     }
@@ -506,12 +506,12 @@ impl Planner<'_> {
                 contacts.insert(*id, person);
             }
         }
-        let (ids, tied): (Vec<_>, Vec<_>) = contacts
+        let (people, twice): (Vec<_>, Vec<_>) = contacts
             .into_iter()
             .map(|(id, person)| (id, Tied { person, to: ties.remove(&id).unwrap_or_default() }))
             .unzip();
-        for pair in likeness::merges(&tied) {
-            let rows = [pair.left, pair.right].map(|index| rows.get(&ids[index]).copied());
+        for pair in likeness::merges(&twice) {
+            let rows = [pair.left, pair.right].map(|index| rows.get(&people[index]).copied());
             if let Some(row) = rows.into_iter().flatten().max() {
                 self.plan.findings.push(Finding::at(row, "", Code::MergeProposed));
             }

@@ -178,7 +178,7 @@ fn edge_case_61_a_lost_leading_zero_is_another_id_until_the_office_agrees() {
 #[test]
 fn edge_case_50_a_planned_rollover_raises_the_limits_and_still_asks() {
     let rows = |range: std::ops::Range<usize>| {
-        range.map(|n| format!("Ann,Smith,{n},3,,,,,,,,,,\n")).collect::<String>()
+        range.map(|n| format!("Ann,Smith,{n},3,,,,,,,,,,\n")).collect::<Vec<_>>().concat()
     };
     let before = after(&rows(0..100));
     for (file, held) in [

