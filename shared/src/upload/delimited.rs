@@ -195,7 +195,7 @@ fn swallows_rows(record: &[u8], separator: u8, usual_width: u32) -> bool {
 }
 
 /// Looks at every byte, which is faster than to stop at the first where there hardly ever is one.
-fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+fn holds(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     bytes.iter().fold(0, |found, byte| found | u8::from(is(*byte))) != 0
 }
 
@@ -226,7 +226,7 @@ impl<'t> Parser<'t> {
             row: 1,
             separator,
             usual_width,
-            has_nul: any(text.as_bytes(), |byte| byte == 0),
+            has_nul: holds(text.as_bytes(), |byte| byte == 0),
             reader: ReaderBuilder::new().delimiter(separator).build(),
             // A record never has more than the text, and the line end that is added to the last.
             buffer: vec![0; text.len() + 2],
@@ -296,7 +296,7 @@ impl<'t> Parser<'t> {
             let column = number(ends.partition_point(|end| *end <= nul) + 1)?;
             return Err(Refusal::NulCharacter { row, column });
         }
-        if any(record, |byte| matches!(byte, b'\r' | b'\n'))
+        if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
             && swallows_rows(&self.text[start..self.at], self.separator, self.usual_width)
         {
             return Err(Refusal::OpenQuote { row });

@@ -43,7 +43,10 @@ pub(super) fn read(rows: &str) -> Roll {
     let mut intake = Intake::new(&agreement, date(2026, 11, 22));
     let table = Delimited::open(format!("{HEADER}{rows}").as_bytes()).unwrap();
     grid::read(&table, &Mapping::default(), &mut intake).unwrap();
-    intake.finish().unwrap()
+    let mut roll = intake.finish().unwrap();
+    // A handful of rows seldom shows in what order its dates are.
+    roll.findings.retain(|finding| finding.code != Code::DateOrderAssumed.word());
+    roll
 }
 
 pub(super) fn terms(upload: UploadId) -> Terms<'static> {
