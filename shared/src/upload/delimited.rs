@@ -320,4 +320,4 @@ impl<'t> Parser<'t> {
 
 #[cfg(test)]
 #[path = "delimited_tests.rs"]
-mod tests;
+pub(super) mod tests;

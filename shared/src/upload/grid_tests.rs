@@ -14,7 +14,7 @@ use crate::{
     privacy::agreement::Agreement,
     upload::{
         column::Mapped,
-        delimited::Delimited,
+        delimited::{Delimited, tests::samples},
         roll::{Entry, Roll},
     },
 };
@@ -118,6 +118,8 @@ fn links(roll: &Roll) -> Vec<&Link> {
     roll.links.values().map(|entry| &entry.value).collect()
 }
 
+#[path = "layout_tests.rs"]
+mod layouts;
 #[path = "recipient_csv_tests.rs"]
 mod recipient_csv;
 
@@ -287,193 +289,7 @@ fn date_order_is_decided_by_column() {
     );
 }
 
-#[test]
-fn schoolcomms_has_no_header_and_says_who_everybody_is() {
-    let text = "1500, Vince, Ancram, 1A, 1, 2\n1501, Meg, Bennet, 1B, 1, 1\n1502, Brian, Blunt, 2A,2,1\n1503, Pat, Chips, , , 4\n1504, Polly, Chips, , , 6\n";
-    let roll = read(text).unwrap();
-    assert_eq!(people(&roll, Role::Pupil), ["2 Meg/Bennet", "3 Brian/Blunt"]);
-    assert_eq!(people(&roll, Role::Staff), ["1 Vince/Ancram"]);
-    assert_eq!(findings(&roll), ["4 role_not_agreed", "5 role_unknown"]);
-    let (_, meg) = roll.of(Role::Pupil).next().unwrap();
-    assert_eq!((meg.value.class.as_deref(), meg.value.year_group.as_deref()), (Some("1B"), Some("1")));
-    assert_eq!(meg.value.source_ids[0].id, "1501");
-}
-
-#[test]
-fn a_file_in_the_shape_of_the_template_needs_no_header() {
-    let text = "Ann,Smith,1,3,3A,27/01/2019,F,Mother,Mrs,Jo,Smith,9,jo@example.com,07700900123,,1,High St,,Town,,ZZ1 1ZZ,1\n\
-                Ben,Cole,2,3,3A,03/04/2019,M,,,,,,,,,,,,,,,\n";
-    let roll = read(text).unwrap();
-    assert_eq!(people(&roll, Role::Pupil), ["1 Ann/Smith", "2 Ben/Cole"]);
-    assert_eq!(people(&roll, Role::Contact), ["1 Jo/Smith jo@example.com +447700900123"]);
-    assert_eq!(
-        (born(&roll), findings(&roll), roll.dropped_columns),
-        (vec!["2019-01-27".to_owned(), "2019-04-03".to_owned()], vec![], 8)
-    );
-    let other = text.replace("27/01/2019", "Oak").replace("03/04/2019", "Elm");
-    assert_eq!(read(&other).map(|_| ()), Err(Refusal::NoPupilColumn));
-}
-
-#[test]
-fn school_booking_names_pupil_and_contact_alike() {
-    let text = "ID,Forename,Surname,ID,(Contact) Priority,Parental responsibility,Lives with Pupil,Title,Forename,Surname,(Contact) Home Email,Main Telephone,Primary Email,Mobile number,ID,(Class) Class Name\n\
-                1,Ann,Smith,9,1,T,T,Mrs,Jo,Jones,jo@example.com,01632960123,jo2@example.com,07700900123,77,3A\n\
-                1,Ann,Smith,8,2,F,F,Mr,Al,Smith,,,,07700900124,77,3A\n";
-    let roll = read(text).unwrap();
-    assert_eq!(people(&roll, Role::Pupil), ["2 Ann/Smith"]);
-    assert_eq!(
-        people(&roll, Role::Contact),
-        ["2 Jo/Jones jo@example.com jo2@example.com +447700900123 +441632960123", "3 Al/Smith +447700900124"]
-    );
-    let (_, ann) = roll.of(Role::Pupil).next().unwrap();
-    assert_eq!((ann.value.class.as_deref(), ann.value.source_ids[0].id.as_str()), (Some("3A"), "1"));
-    let mut told: Vec<_> =
-        links(&roll).iter().map(|link| (link.priority, link.parental_responsibility)).collect();
-    told.sort_by_key(|(priority, _)| *priority);
-    assert_eq!(told, [(Some(1), Responsibility::Yes), (Some(2), Responsibility::No)]);
-    assert_eq!(findings(&roll), ["1 O column_twice"]);
-    // A forename that stands twice is no contact's where there is none.
-    assert_eq!(
-        people(&read("Forename,Surname,Forename,Surname\nAnn,Smith,Jo,Jones\n").unwrap(), Role::Contact)
-            .len(),
-        0
-    );
-}
-
-#[test]
-fn one_row_a_pupil_with_several_contacts() {
-    for (header, row) in [
-        (
-            "Forename,Surname,Contact1FirstName,Contact1Surname,Contact1Phone,Contact2FirstName,Contact2Surname,Contact2Phone,Contact3FirstName,Contact3Surname,Contact3Phone",
-            "Ann,Smith,Jo,Jones,07700900123,Al,Smith,07700900124,,,",
-        ),
-        (
-            "Forename,Surname,Parent 1 Name,Parent 1 Mobile,Parent 2 Name,Parent 2 Mobile",
-            "Ann,Smith,\"Jones, Mrs Jo\",07700900123,Mr Al Smith,07700900124",
-        ),
-        (
-            "Forename,Surname,Contact Forename,Contact Surname,Contact Mobile,Contact Forename 2,Contact Surname 2,Contact Mobile 2",
-            "Ann,Smith,Jo,Jones,07700900123,Al,Smith,07700900124",
-        ),
-        (
-            "Forename,Surname,Mother Name,Mother Mobile,Father Name,Father Mobile",
-            "Ann,Smith,Jo Jones,07700900123,Al Smith,07700900124",
-        ),
-    ] {
-        let roll =
-            read(&format!("{header}\n{row}\nBen,Cole{}\n", ",".repeat(header.matches(',').count() - 1)))
-                .unwrap();
-        assert_eq!(people(&roll, Role::Pupil), ["2 Ann/Smith", "3 Ben/Cole"], "{header}");
-        assert_eq!(
-            people(&roll, Role::Contact),
-            ["2 Al/Smith +447700900124", "2 Jo/Jones +447700900123"],
-            "{header}"
-        );
-        assert_eq!((roll.rows, findings(&roll), roll.dropped_columns), (2, vec![], 0), "{header}");
-        let expected = if header.contains("Mother") {
-            [Relationship::Mother, Relationship::Father]
-        } else {
-            [Relationship::Unknown; 2]
-        };
-        assert!(
-            expected.iter().all(|one| links(&roll).iter().any(|link| link.relationship == *one)),
-            "{header}"
-        );
-    }
-    // A restriction that does not say of whom holds for everybody; a number that does not say whose is nobody's.
-    let roll = read("Forename,Surname,Court order,Home phone,Contact1Forename,Contact2Forename\nAnn,Smith,Y,01632960123,Jo,Al\n").unwrap();
-    assert!(links(&roll).iter().all(|link| link.restricted) && links(&roll).len() == 2);
-    assert_eq!(people(&roll, Role::Contact), ["2 Al/", "2 Jo/"]);
-    assert_eq!(roll.dropped_columns, 1);
-    // What the agreement does not list is not implied either.
-    let mut narrow = agreement();
-    narrow.fields.get_mut(&Role::Contact).unwrap().remove(&Field::Relationship);
-    let roll =
-        read_with("Forename,Surname,Mother Email\nAnn,Smith,jo@example.com\n", &Mapping::default(), &narrow)
-            .unwrap();
-    assert_eq!((links(&roll)[0].relationship, roll.dropped_columns), (Relationship::Unknown, 0));
-}
-
-#[test]
-fn names_beyond_forename_and_surname() {
-    let roll =
-        read("Legal Forename,Legal Surname,Forename,Surname,Former Surname\nAnnabel,Smith,Ann,Jones,Cole\n")
-            .unwrap();
-    let (_, ann) = roll.of(Role::Pupil).next().unwrap();
-    let preferred = ann.value.preferred_name.as_ref().unwrap();
-    assert_eq!(
-        (ann.value.name.expose(), preferred.expose()),
-        ("Annabel Smith".to_owned(), "Ann Jones".to_owned())
-    );
-    assert_eq!(ann.value.former_family_name.as_deref(), Some("Cole"));
-    for (name, parts) in [
-        ("Smith, Ann", ("Ann", "Smith")),
-        ("Smith, Mrs Ann Jo", ("Ann Jo", "Smith")),
-        ("Ann Smith", ("Ann", "Smith")),
-        ("Mary Ann Smith", ("Mary Ann", "Smith")),
-        ("Anna van der Berg", ("Anna", "van der Berg")),
-        ("Mrs A. Smith", ("A.", "Smith")),
-        ("Mrs Smith", ("", "Smith")),
-        ("Mr & Mrs Smith", ("", "Smith")),
-        ("Ann", ("Ann", "")),
-        ("Mrs", ("Mrs", "")),
-        ("de Souza", ("", "de Souza")),
-        ("  ", ("", "")),
-        (",", ("", "")),
-    ] {
-        let (given, family) = whole_name(name);
-        assert_eq!((given.trim(), family.trim()), parts, "{name}");
-    }
-    assert_eq!(pupils("Name,Class\n\"Smith, Ann\",3A\nBen Cole,3A\n"), ["2 Ann/Smith", "3 Ben/Cole"]);
-    assert_eq!(pupils("Name,Surname\nAnn,Smith\n"), ["2 Ann/Smith"]);
-}
-
-#[test]
-fn colleagues_have_columns_of_their_own() {
-    let roll = read("Staff code,Staff forename,Staff surname,Staff email,Governor email\nX1,Vi,Head,vi@example.com,g@example.com\n").unwrap();
-    assert_eq!(people(&roll, Role::Staff), ["2 Vi/Head vi@example.com"]);
-    assert_eq!((people(&roll, Role::Governor).len(), roll.dropped_columns), (0, 1));
-}
-
-#[test]
-fn a_schools_own_names_beat_ours() {
-    let column = |role, field| Mapped::Column(Column { role, field });
-    let mapping: Mapping = [
-        ("Kid", column(Role::Pupil, Field::GivenName)),
-        ("Tribe", column(Role::Pupil, Field::FamilyName)),
-        ("Email", Mapped::Ignore),
-        ("House", column(Role::Pupil, Field::Class)),
-    ]
-    .into_iter()
-    .collect();
-    let text = "Class,House,KID,Tribe,E-mail,Forename\n3A,Oak,Ann,Smith,a@example.com,Wrong\n";
-    let roll = read_with(text, &mapping, &agreement()).unwrap();
-    assert_eq!(people(&roll, Role::Pupil), ["2 Ann/Smith"]);
-    assert_eq!(roll.of(Role::Pupil).next().unwrap().1.value.class.as_deref(), Some("Oak"));
-    assert_eq!(
-        (people(&roll, Role::Contact).len(), findings(&roll)),
-        (0, vec!["1 A column_twice".to_owned(), "1 F column_twice".to_owned()])
-    );
-}
-
-#[test]
-fn columns_of_the_known_systems() {
-    for (header, row) in [
-        ("Forename,Surname,Year,Reg,UPN", "Ann,Smith,3,3A,B801200005001"),
-        ("First name,Last name,Year group,Registration form", "Ann,Smith,3,3A"),
-        ("FirstName,LastName,YearGroup,Form,StudentEmail", "Ann,Smith,3,3A,ann@example.com"),
-        ("Adno,Legal Surname,Legal Forename,Reg Group,NC Year", "7,Smith,Ann,3A,3"),
-        (
-            "Pupil ID,Pupil First Name,Pupil Last Name,Contact First Name,Contact Last Name,Contact ID,Phone,Mobile,Priority,Email",
-            "1,Ann,Smith,Jo,Jones,9,,07700900123,1,a@example.com",
-        ),
-    ] {
-        let roll = read(&format!("{header}\n{row}\n")).unwrap();
-        assert_eq!(people(&roll, Role::Pupil), ["2 Ann/Smith"], "{header}");
-        assert!(roll.findings.iter().all(|finding| finding.code == "column_not_agreed"), "{header}");
-    }
-}
-
+/// Where the samples are there: what the vendors' templates give.
 proptest! {
     #[test]
     fn no_text_makes_reading_panic(text in "(Forename,Surname,DOB,Email\n|Name;Mother Email;Contact 2 Name\n)?(?s:.{0,200})") {
