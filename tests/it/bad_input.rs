@@ -44,10 +44,10 @@ async fn a_file_that_cannot_be_used_is_refused_by_name_and_erased() {
     let world = World::new().await;
     let many = format!("{HEADER}\n{}", "a,b\n".repeat(100_001));
     let files: [(&[u8], &str); 9] = [
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_csv"),
-        (b"PK\x03\x04 a workbook", "not_csv"),
-        (b"StudentForename,StudentSurname\nAnn,Sm\0ith\n", "not_csv"),
-        (b"StudentForename,StudentSurname\nZo\xeb,Smith\n", "not_utf8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_a_table"),
+        (b"PK\x03\x04 a workbook", "unknown_archive"),
+        (b"StudentForename,StudentSurname\nAnn,Sm\0ith\n", "nul_character"),
+        (b"StudentForename,StudentSurname\nZo\x81,Smith\n", "unknown_encoding"),
         (b"  \r\n\r\n", "empty_file"),
         (HEADER.as_bytes(), "header_only"),
         (b"Kennel,Bark\nRex,loud\n", "no_known_column"),
