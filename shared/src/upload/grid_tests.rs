@@ -289,7 +289,6 @@ fn date_order_is_decided_by_column() {
     );
 }
 
-/// Where the samples are there: what the vendors' templates give.
 proptest! {
     #[test]
     fn no_text_makes_reading_panic(text in "(Forename,Surname,DOB,Email\n|Name;Mother Email;Contact 2 Name\n)?(?s:.{0,200})") {

@@ -14,19 +14,22 @@ fn schoolcomms_has_no_header_and_says_who_everybody_is() {
     assert_eq!(ann.value.source_ids[0].id, "71");
 }
 
+/// Where the samples are there: what the vendors' templates give.
 #[test]
 fn samples_of_vendors_templates_are_known() {
     for (name, bytes) in samples("vendor-templates") {
         let agreement = agreement();
         let mut intake = Intake::new(&agreement, date(2026, 11, 22));
         let table = Delimited::open(&bytes).unwrap();
-        let read = super::read(&table, &Mapping::default(), &mut intake).and_then(|()| intake.finish());
+        let read =
+            super::super::read(&table, &Mapping::default(), &mut intake).and_then(|()| intake.finish());
         let given = read.map(|roll| {
             (people(&roll, Role::Pupil).len(), people(&roll, Role::Staff).len(), findings(&roll))
         });
         let expected = match name.as_str() {
             "schoolcomms_headerless.csv" => Ok((2, 3, vec![])),
-            "SOURCE.txt" => Err(Refusal::NoKnownColumn),
+            // Not a table, but a text about them.
+            "SOURCE.txt" => continue,
             // A header and nothing below.
             _ => Err(Refusal::HeaderOnly),
         };
