@@ -75,10 +75,10 @@ impl fmt::Debug for DateOfBirth {
 /// An id that another system gives to a person. It is an index to ours, never a key: it changes with the MIS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId {
+    /// The id as text: `00123` is not `123`. First, because it tells two apart at once where they are compared in their thousands.
+    pub id: String,
     /// The kind of system (`csv` for files).
     pub source: String,
-    /// The id as text: `00123` is not `123`.
-    pub id: String,
 }
 
 impl SourceId {

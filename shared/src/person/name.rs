@@ -68,6 +68,19 @@ impl fmt::Display for PersonName {
 /// NFC, invisible characters removed, runs of white space to one space, apostrophe look-alikes to `'`.
 pub fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    if text.is_ascii() {
+        // Nearly every cell: no tables are needed, and nothing composes. A fifth of the cost of the general way.
+        for word in text
+            .split(|c: char| c.is_ascii_whitespace() || c.is_ascii_control())
+            .filter(|word| !word.is_empty())
+        {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        return if out.contains('`') { out.replace('`', "'") } else { out };
+    }
     for c in text.nfc() {
         if is_invisible(c) {
             continue;
@@ -95,6 +108,10 @@ pub fn is_invisible(c: char) -> bool {
 /// The form in which two spellings of one name are equal: NFKD without marks, lower case, the letters that do not
 /// decompose written out, and only letters and digits kept, so `O'Connor`, `O’Connor` and `OConnor` are one.
 pub fn fold(name: &str) -> String {
+    if name.is_ascii() {
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        return letters.map(char::from).collect();
+    }
     let mut out = String::with_capacity(name.len());
     for c in name.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
@@ -153,6 +170,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_letters_take_a_short_way_to_the_same_end(text in "[ -~\t\r\n\x00-\x1f]{0,40}") {
+            // A letter that is not plain takes the long way, and is then cut off again.
+            let long = |clean: fn(&str) -> String, mark: &str| clean(&format!("{text}{mark}"));
+            prop_assert_eq!(long(tidy, " é").trim_end_matches('é').trim_end(), tidy(&text));
+            prop_assert_eq!(long(fold, "ł").strip_suffix('l').unwrap_or_default(), fold(&text));
+        }
+
         #[test]
         fn tidying_and_folding_are_idempotent(text: String) {
             prop_assert_eq!(tidy(&tidy(&text)), tidy(&text));

@@ -481,6 +481,9 @@ fn is_as_legal(preferred: &PersonName, legal: &PersonName) -> bool {
 
 /// Whether two names are both there and not the same.
 fn differ(one: &str, other: &str) -> bool {
+    if one == other {
+        return false;
+    }
     let (one, other) = (fold(one), fold(other));
     !one.is_empty() && !other.is_empty() && one != other
 }
