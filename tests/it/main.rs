@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod carrier;
+mod connectors;
 mod crash;
 mod delivery;
 mod events;

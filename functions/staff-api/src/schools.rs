@@ -103,7 +103,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         return Err(Problem::fields(errors).into());
     };
 
-    let replay = Replay::of(request, staff, "operator", now)?;
+    let replay = Replay::of(request, &staff.subject, "operator", now)?;
     if let Some(id) = replay.seen(&app.tables).await? {
         let school_id = id.parse().map_err(ApiError::internal)?;
         let school: School =
