@@ -14,6 +14,7 @@ mod messages;
 mod parents;
 mod people;
 mod retention;
+mod settings;
 mod sheet;
 mod template;
 mod world;

@@ -11,6 +11,7 @@ mod messages;
 mod people;
 mod schools;
 mod search;
+mod settings;
 mod uploads;
 
 use std::sync::Arc;
@@ -99,6 +100,8 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let everybody = [Office, Sender, Approver, Dpo];
     match (method, rest) {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
+        ("GET", "/settings") => at(&everybody).map(|()| settings::get(app, school))?.await,
+        ("PUT", "/settings") => at(&[Office]).map(|()| settings::put(app, request, school))?.await,
         ("POST", "/uploads") => {
             at(&[Office]).map(|()| uploads::create(app, request, &staff.subject, school))?.await
         }
