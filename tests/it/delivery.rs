@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Hands the first chunk to message-send; true if all went well.
-async fn try_again(world: &World, message: &str) -> bool {
+pub async fn try_again(world: &World, message: &str) -> bool {
     deliver(world, "message-send", &[chunk_task(world, message, 0)]).await.is_empty()
 }
 
@@ -48,7 +48,7 @@ async fn chunk(world: &World, message: &str) -> Option<Value> {
 
 /// Sends a draft whose carrier refuses to take it for now: message-send has looked at its one chunk and given it back. From
 /// here on a test delivers the chunk itself: the queue does so only after six minutes.
-async fn held(world: &World, draft: &Value, carrier: (&str, &str), recipients: u64) -> String {
+pub async fn held(world: &World, draft: &Value, carrier: (&str, &str), recipients: u64) -> String {
     let throttle = fault(world, carrier, Kind::Throttle, recipients).await;
     let message = send(world, draft).await;
     let given_back = eventually("the chunk is given back", DEADLINE, async || {
@@ -61,8 +61,8 @@ async fn held(world: &World, draft: &Value, carrier: (&str, &str), recipients: u
     message
 }
 
-const SES: (&str, &str) = ("ses", "SendBulkEmail");
-const SNS: (&str, &str) = ("sns", "Publish");
+pub const SES: (&str, &str) = ("ses", "SendBulkEmail");
+pub const SNS: (&str, &str) = ("sns", "Publish");
 
 /// What a minute does to the claim of a worker that is dead.
 async fn let_the_claim_run_out(world: &World, message: &str) {

@@ -20,16 +20,17 @@ use crate::{
 };
 
 /// Places in a row, besides those of [`crate::sheet`].
-mod place {
+pub mod place {
     pub const GIVEN: usize = 0;
     pub const PUPIL_ID: usize = 2;
     pub const CONTACT_GIVEN: usize = 8;
+    pub const CONTACT_FAMILY: usize = 9;
     pub const CONTACT_ID: usize = 10;
     pub const PRIORITY: usize = 13;
 }
 
 /// A source address that no other test uses, of the range that RFC 2544 keeps for benchmarks.
-fn address() -> String {
+pub fn address() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
     // The process tells one run on the same stack from the next.
@@ -66,7 +67,7 @@ async fn claim_from(world: &World, from: &str, body: &Value) -> Answer {
 }
 
 /// A claim that is well formed: whatever it comes to, this is its answer. Returns the verification's id.
-async fn claim(world: &World, body: &Value) -> String {
+pub async fn claim(world: &World, body: &Value) -> String {
     let answer = claim_from(world, &address(), body).await.expect(202);
     let mut names: Vec<_> = answer.as_object().expect("an object").keys().cloned().collect();
     names.sort();
@@ -74,13 +75,13 @@ async fn claim(world: &World, body: &Value) -> String {
     text(&answer["verification_id"]).to_owned()
 }
 
-async fn enter(world: &World, verification: &str, code: &str) -> Answer {
+pub async fn enter(world: &World, verification: &str, code: &str) -> Answer {
     world.post("nobody", &format!("/v1/verifications/{verification}/code"), &json!({"code": code})).await
 }
 
 /// The one answer to every code that is not right.
 #[track_caller]
-fn refused(answer: Answer) {
+pub fn refused(answer: Answer) {
     let mut body = answer.problem(401, "unauthorised");
     body["request_id"] = Value::Null;
     let expected = json!({
@@ -91,7 +92,7 @@ fn refused(answer: Answer) {
 }
 
 /// The claim of family `n`'s mother, as [`Row::family`] makes them.
-fn mother(world: &World, n: usize) -> Value {
+pub fn mother(world: &World, n: usize) -> Value {
     let family = format!("Family{n}");
     let (mobile, email) = (format!("07700 900{n:03}"), format!("grace{n}@example.com"));
     json!({
@@ -102,26 +103,26 @@ fn mother(world: &World, n: usize) -> Value {
 }
 
 /// The same claim with one fact different.
-fn but(claim: &Value, pointer: &str, value: &str) -> Value {
+pub fn but(claim: &Value, pointer: &str, value: &str) -> Value {
     let mut claim = claim.clone();
     *claim.pointer_mut(pointer).expect("a field of a claim") = json!(value);
     claim
 }
 
 /// A school of its own name, by which its codes are found in the outbox.
-async fn school(rows: Vec<Row>) -> World {
+pub async fn school(rows: Vec<Row>) -> World {
     let world = World::named(&format!("School {}.", address())).await;
     let upload = world.upload(&Sheet(rows).bytes()).await;
     assert_eq!(upload["status"], "done", "{upload}");
     world
 }
 
-async fn codes(world: &World) -> Vec<Sent> {
+pub async fn codes(world: &World) -> Vec<Sent> {
     world.outbox_with(&world.name).await
 }
 
 /// Waits for code number `n` of this school; returns where it went and the code.
-async fn code(world: &World, n: usize) -> (Channel, String, String) {
+pub async fn code(world: &World, n: usize) -> (Channel, String, String) {
     let sent =
         eventually("the code is sent", DEADLINE, async || Ok(codes(world).await.into_iter().nth(n - 1)));
     let sent = sent.await.expect("it is sent");
@@ -131,7 +132,7 @@ async fn code(world: &World, n: usize) -> (Channel, String, String) {
 }
 
 /// A session of family `n`'s mother; `seen` codes were sent before.
-async fn session(world: &World, n: usize, seen: usize) -> String {
+pub async fn session(world: &World, n: usize, seen: usize) -> String {
     let verification = claim(world, &mother(world, n)).await;
     let (_, _, code) = code(world, seen + 1).await;
     let entered = enter(world, &verification, &code).await.expect(201);
@@ -139,13 +140,13 @@ async fn session(world: &World, n: usize, seen: usize) -> String {
 }
 
 /// The stored claim, in DynamoDB's JSON.
-async fn stored(world: &World, verification: &str) -> Value {
+pub async fn stored(world: &World, verification: &str) -> Value {
     let found = world.stack.dynamo_get("AccessTable", &format!("VER#{verification}"), "CLAIM").await;
     found.expect("the table answers").expect("the claim is stored")
 }
 
 /// Waits until message-send has looked at a claim.
-async fn looked_at(world: &World, verification: &str) {
+pub async fn looked_at(world: &World, verification: &str) {
     let looked = eventually("message-send has looked at the claim", DEADLINE, async || {
         let calls = world.stack.calls(0, verification).await?;
         Ok(calls.iter().any(|call| call.function == "message-send" && call.action == "GetItem").then_some(()))
@@ -159,7 +160,7 @@ async fn person(world: &World, source_id: &str, role: &str) -> String {
     text(&found[0]["person_id"]).to_owned()
 }
 
-async fn children(world: &World, who: &str) -> Vec<Value> {
+pub async fn children(world: &World, who: &str) -> Vec<Value> {
     let mut answer = world.get(who, "/v1/me/children").await.expect(200);
     std::mem::take(answer["items"].as_array_mut().expect("a list has items"))
 }

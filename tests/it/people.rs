@@ -20,18 +20,18 @@ async fn school(families: usize) -> World {
 }
 
 /// The id of whoever the file calls so.
-async fn id(world: &World, role: &str, source: &str) -> String {
+pub async fn id(world: &World, role: &str, source: &str) -> String {
     let found = world.search(&json!({"role": role, "source_id": source})).await;
     assert_eq!(found.len(), 1, "{source}");
     text(&found[0]["person_id"]).to_owned()
 }
 
-async fn person(world: &World, id: &str) -> Value {
+pub async fn person(world: &World, id: &str) -> Value {
     world.get("office", &format!("/people/{id}")).await.expect(200)
 }
 
 /// The other ends of somebody's links, with whether they are restricted, sorted.
-async fn ties(world: &World, id: &str) -> Vec<(String, bool)> {
+pub async fn ties(world: &World, id: &str) -> Vec<(String, bool)> {
     let person = person(world, id).await;
     let end = if person["role"] == "pupil" { "contact_id" } else { "pupil_id" };
     let links = person["links"].as_array().expect("a person has links");

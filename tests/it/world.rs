@@ -165,17 +165,22 @@ impl World {
 
     /// A new school of this name, by which its one-time codes are found in the outbox.
     pub async fn named(name: &str) -> Self {
+        let mut school = new_school();
+        school["name"] = json!(name);
+        Self::with(&school).await
+    }
+
+    /// A new school as a body of `POST /v1/schools` describes it.
+    pub async fn with(described: &Value) -> Self {
         let stack = attach().await;
         let since = stack.mark().await.expect("the tap answers");
         let operator =
             OPERATOR.get_or_init(async || stack.token(&["operator"], None).await.expect("a token")).await;
         let http = reqwest::Client::new();
         let tokens = Mutex::new(HashMap::from([("operator".to_owned(), operator.clone())]));
-        let (school, code, name) = (String::new(), String::new(), name.to_owned());
+        let (school, code, name) = (String::new(), String::new(), text(&described["name"]).to_owned());
         let mut world = Self { stack, school, name, code, http, tokens, since };
-        let mut school = new_school();
-        school["name"] = json!(world.name);
-        let body = world.post("operator", "/v1/schools", &school).await.expect(201);
+        let body = world.post("operator", "/v1/schools", described).await.expect(201);
         text(&body["school_id"]).clone_into(&mut world.school);
         text(&body["code"]).clone_into(&mut world.code);
         world
