@@ -259,3 +259,19 @@ fn the_contract_secures_what_the_template_secures() {
         assert_eq!(scheme == "staff", by_gateway, "{route}: the contract says {scheme}");
     }
 }
+
+#[test]
+fn the_readme_says_what_to_do_about_every_finding() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let source = fs::read_to_string(root().join("shared/src/upload/finding.rs")).expect("it is there");
+    let refusals = fs::read_to_string(root().join("shared/src/upload/mod.rs")).expect("it is there");
+    let words = |text: &str| -> Vec<String> {
+        let arms = text.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
+        let words = arms.filter_map(|line| line.split('"').nth(1));
+        words.filter(|word| !word.contains(' ')).map(str::to_owned).collect()
+    };
+    let all = [words(&source), words(&refusals)].concat();
+    assert!(all.len() > 50, "the codes were not found: {}", all.len());
+    let missing: Vec<_> = all.iter().filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "codes that the README does not explain: {missing:?}");
+}

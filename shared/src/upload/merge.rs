@@ -42,15 +42,25 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         &merge.kept(Field::FamilyName, &before.name.family().to_owned(), &name.family().to_owned()),
     );
     let born = merge.kept(Field::DateOfBirth, &before.date_of_birth, &after.date_of_birth);
+    // The given and the family part are each the office's or the file's.
+    let part = |person: &Person, of: fn(&PersonName) -> &str| {
+        person.preferred_name.as_ref().map(|name| of(name).to_owned()).filter(|part| !part.is_empty())
+    };
+    let mut preferred = |field, of: fn(&PersonName) -> &str| {
+        merge.light(field, part(before, of).as_ref(), part(after, of).as_ref()).unwrap_or_default()
+    };
+    let preferred = PersonName::new(
+        &preferred(Field::PreferredGivenName, PersonName::given),
+        &preferred(Field::PreferredFamilyName, PersonName::family),
+    );
+    // No file brings the dead back, and none overrides the office's word that somebody lives.
+    let deceased =
+        if after.deceased { merge.kept(Field::Deceased, &before.deceased, &true) } else { before.deceased };
     let person = Person {
         role: before.role,
         title: merge.light(Field::Title, before.title.as_ref(), after.title.as_ref()),
         name,
-        preferred_name: merge.light(
-            Field::PreferredGivenName,
-            before.preferred_name.as_ref(),
-            after.preferred_name.as_ref(),
-        ),
+        preferred_name: (!preferred.is_empty()).then_some(preferred),
         former_family_name: merge.light(
             Field::FormerFamilyName,
             before.former_family_name.as_ref(),
@@ -62,7 +72,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         groups: merge.light(Field::Groups, some(&before.groups), some(&after.groups)).unwrap_or_default(),
         starts_on: merge.light(Field::StartDate, before.starts_on.as_ref(), after.starts_on.as_ref()),
         leaves_on: merge.light(Field::LeavingDate, before.leaves_on.as_ref(), after.leaves_on.as_ref()),
-        deceased: before.deceased || after.deceased,
+        deceased,
         emails,
         phones: [mobiles, others].concat(),
         unusable_contact_point: after.unusable_contact_point,

@@ -217,3 +217,25 @@ fn edge_case_54_an_older_file_is_held_and_calls_nobody_missing() {
     let plan = plan(&roll, &before, Terms { last_export: later, ..terms(upload(2)) });
     assert_eq!((plan.held, plan.counts.pupil.missing), (Some(HeldBecause::OlderFile), 0));
 }
+
+#[test]
+fn what_the_office_set_by_hand_stays_until_the_source_says_the_same() {
+    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
+    let mut directory = after(&row(ann, MARY));
+    let (id, mary) = person(&directory, "Mary");
+    let typed = Person {
+        emails: vec!["typed@example.com".parse().unwrap()],
+        by_hand: BTreeSet::from([crate::privacy::agreement::Field::Email]),
+        ..mary.clone()
+    };
+    directory.people.insert(id, crate::person::made_up::stored(typed.clone()));
+    assert!(full(&read(&row(ann, MARY)), &directory).changes.is_empty());
+    let agrees = ["Mother", "Mary", "Smith", "C1", "typed@example.com", "07700 900001"];
+    let plan = full(&read(&row(ann, agrees)), &directory);
+    apply(&mut directory, &plan);
+    assert!(directory.person(id).unwrap().by_hand.is_empty());
+    // From then on the source's word counts again.
+    let plan = full(&read(&row(ann, MARY)), &directory);
+    apply(&mut directory, &plan);
+    assert_eq!(directory.person(id).unwrap().email().unwrap().expose(), "mary@example.com");
+}
