@@ -110,6 +110,8 @@ ids! {
     PersonId = "per_";
     /// One upload of a school's data.
     UploadId = "upl_";
+    /// A program that delivers a school's files.
+    ConnectorId = "con_";
     /// One message of a school.
     MessageId = "msg_";
     /// One attempt of somebody to show that they are a registered contact.

@@ -1,7 +1,7 @@
 //! The common crate of Bookbag's functions. In reading order:
 //!
 //! - [`id`], [`time`], [`random`]: typed ids and instants; `now` and randomness are always arguments below a handler
-//! - [`person`], [`school`]: the nouns, and how they are stored
+//! - [`person`], [`school`], [`connector`]: the nouns, and how they are stored
 //! - [`upload`]: bytes to rows and findings to a pure plan
 //! - [`message`]: audience, chunks, rendering, outcomes
 //! - [`verify`]: who a claimant is, codes, sessions
@@ -14,6 +14,7 @@ pub mod app;
 pub mod batch;
 pub mod channel;
 pub mod config;
+pub mod connector;
 pub mod http;
 pub mod id;
 pub mod log;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         key::{self, Key, TableName},
         table::{Record, StoreError, Tables},
     },
+    upload::column::{Mapped, Mapping},
 };
 
 /// Where a school's contract stands. Work is refused in every state but `active`.
@@ -54,6 +55,9 @@ pub struct School {
     /// When the sources made the newest files that were applied, by format: an older one is held.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exported: BTreeMap<String, Timestamp>,
+    /// What the school has settled about its files.
+    #[serde(default)]
+    pub settings: Settings,
     /// The upload and the worker that are importing, if any: one import per school at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importing: Option<String>,
@@ -62,6 +66,39 @@ pub struct School {
     pub importing_until: Option<i64>,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// What a school has settled about its own files. Headers and days: no personal data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What its own column names mean, as they stand in its files.
+    #[serde(default)]
+    pub column_mapping: BTreeMap<String, Mapped>,
+    /// When a year leaves and another one joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<Rollover>,
+}
+
+/// The days on which a file may change as much as a new school year does, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollover {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub until: Date,
+}
+
+impl Settings {
+    /// The school's own names for columns, as files are read by them.
+    pub fn mapping(&self) -> Mapping {
+        self.column_mapping.iter().map(|(header, mapped)| (header, *mapped)).collect()
+    }
+
+    /// Whether a day is in the window for the rollover.
+    pub fn is_rollover(&self, day: Date) -> bool {
+        self.rollover.is_some_and(|window| window.from <= day && day <= window.until)
+    }
 }
 
 /// The people at the school whom the system writes to or names as reply address. Personal data.
@@ -183,6 +220,20 @@ pub fn draw_code(random: [u8; 8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
+    use super::{Rollover, Settings};
+
+    #[test]
+    fn both_ends_of_a_rollover_belong_to_it() {
+        let window = Rollover { from: date(2026, 7, 20), until: date(2026, 9, 11) };
+        let settings = Settings { rollover: Some(window), ..Settings::default() };
+        let is = [date(2026, 7, 19), window.from, date(2026, 8, 1), window.until, date(2026, 9, 12)]
+            .map(|day| settings.is_rollover(day));
+        assert_eq!(is, [false, true, true, true, false]);
+        assert!(!Settings::default().is_rollover(window.from));
+    }
+
     #[test]
     fn codes_are_two_groups_of_four() {
         assert_eq!(super::draw_code([0, 1, 2, 3, 4, 30, 31, 255]), "ABCD-E9AH");

@@ -43,6 +43,8 @@ const EXPECTED: &[(&str, &str, Outcome)] = &[
     ("retention-cleanup", "nightly.json", Nightly(false)),
     ("retention-cleanup", "sweep.json", Batch(&[])),
     ("staff-api", "approve-upload.json", Http(404, "not_found")),
+    ("staff-api", "change-person.json", Http(404, "not_found")),
+    ("staff-api", "connector-upload.json", Http(401, "unauthorised")),
     ("staff-api", "create-message-malformed.json", Http(400, "malformed_body")),
     ("staff-api", "create-message.json", Http(404, "not_found")),
     ("staff-api", "create-school.json", Http(201, "")),

@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod carrier;
+mod connectors;
 mod crash;
 mod delivery;
 mod events;
@@ -15,6 +16,7 @@ mod parents;
 mod people;
 mod reach;
 mod retention;
+mod settings;
 mod sheet;
 mod template;
 mod world;

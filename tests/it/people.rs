@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     ingest::people_and_links,
-    sheet::{Row, Sheet},
+    sheet::{EMAIL, Row, Sheet},
     world::{World, text},
 };
 
@@ -272,4 +272,32 @@ async fn two_pupils_become_one_with_both_families() {
     let contacts: Vec<_> = ties(&world, &kept).await.into_iter().map(|(contact, _)| contact).collect();
     assert_eq!(contacts, expected);
     assert_eq!(world.list("office", "/people?role=pupil").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_office_set_or_took_away_outlives_uploads_until_the_source_says_the_same() {
+    let world = school(3).await;
+    let (pupil, contact) = (id(&world, "pupil", "P0001").await, id(&world, "contact", "C0001").await);
+    let version = &person(&world, &contact).await["version"];
+    let body = json!({"version": version, "email": "new@example.com", "given_name": "Gracie"});
+    world.patch("office", &format!("/people/{contact}"), &body).await.expect(200);
+    let link = format!("/people/{pupil}/contacts/{contact}");
+    world.delete("office", &link).await.expect(204);
+    assert_eq!(ties(&world, &pupil).await, []);
+
+    let email = async |sheet: Sheet| {
+        assert_eq!(world.upload(&sheet.bytes()).await["status"], "done");
+        let told = person(&world, &contact).await;
+        assert_eq!(ties(&world, &pupil).await, [], "the source still ties the two");
+        (text(&told["email"]).to_owned(), text(&told["given_name"]).to_owned(), told["by_hand"].clone())
+    };
+    let set = ("new@example.com".to_owned(), "Gracie".to_owned(), json!(["given_name", "email"]));
+    assert_eq!(email(Sheet::families(3)).await, set);
+    let agreed = Sheet::families(3).with(1, EMAIL, "new@example.com");
+    assert_eq!(email(agreed).await, (set.0, set.1.clone(), json!(["given_name"])));
+    // From then on it is the source's again.
+    let later = Sheet::families(3).with(1, EMAIL, "newer@example.com");
+    assert_eq!(email(later).await, ("newer@example.com".to_owned(), set.1, json!(["given_name"])));
+    world.put("office", &link, &json!({"relationship": "mother"})).await.expect(200);
+    assert_eq!(ties(&world, &pupil).await, [(contact.clone(), false)]);
 }

@@ -20,10 +20,11 @@ use crate::{
 };
 
 /// The classes that the tests below see erased.
-const SEEN: [&str; 9] = [
+const SEEN: [&str; 10] = [
     "upload_file",
     "upload",
     "upload_report",
+    "connector",
     "person",
     "link",
     "former_version",
@@ -292,6 +293,24 @@ async fn former_versions_and_reports_are_forgotten_after_thirty_days() {
     // A file that arrives afterwards finds everything as it was.
     let again = world.upload(&Sheet::families(3).with(1, EMAIL, "new@example.com").bytes()).await;
     assert_eq!(again["counts"]["contact"]["created"], 0);
+}
+
+#[tokio::test]
+async fn a_revoked_connector_is_forgotten_with_the_uploads_that_may_name_it() {
+    let world = World::new().await;
+    for name in ["Kept", "Revoked"] {
+        world.post("office", "/connectors", &json!({"name": name})).await.expect(201);
+    }
+    let all = world.get("office", "/connectors").await.expect(200);
+    let revoked = text(&all["items"][1]["connector_id"]);
+    world.delete("office", &format!("/connectors/{revoked}")).await.expect(204);
+    assert_eq!(sweep(&world, 395, true).await, json!({}));
+    erases(&world, 397, json!({"connector": 1})).await;
+    let left = world.get("office", "/connectors").await.expect(200);
+    assert_eq!(
+        (left["items"].as_array().map(Vec::len), &left["items"][0]["name"]),
+        (Some(1), &json!("Kept"))
+    );
 }
 
 #[tokio::test]

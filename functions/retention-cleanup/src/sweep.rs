@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use shared::{
+    connector::Connector,
     id::{MessageId, PersonId, SchoolId},
     message::store::Message,
     object::{ObjectError, report_key, upload_key},
@@ -56,6 +57,7 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     };
     let mut sweep = Sweep { app, school, now, dry_run, counts: Counts::new() };
     sweep.uploads().await?;
+    sweep.connectors().await?;
     sweep.people(&tenant).await?;
     sweep.messages().await?;
     let counts = sweep.counts;
@@ -138,6 +140,23 @@ impl Sweep<'_> {
                 if !self.dry_run {
                     tables.delete(TableName::Directory, at(), Condition::Always).await?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    async fn connectors(&mut self) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let partition = key::school_partition(self.school);
+        for item in tables.query(TableName::Directory, &partition, key::CONNECTORS).await? {
+            let connector: Connector = item.read()?;
+            if !connector.is_due(self.now) {
+                continue;
+            }
+            self.count(DataClass::Connector, 1);
+            if !self.dry_run {
+                let at = key::connector(self.school, connector.connector_id);
+                tables.delete(TableName::Directory, at, Condition::Always).await?;
             }
         }
         Ok(())

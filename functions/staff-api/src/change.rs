@@ -103,7 +103,7 @@ pub async fn create(
     let given: NewPerson = request.body()?;
     let person_id: PersonId = change(app, school, Basis::Items, async |tenant: &Tenant, stamp: Stamp| {
         // Two requests with one key at one moment: the second finds the first one's answer when it decides anew.
-        let replay = Replay::of(request, staff, &school.to_string(), stamp.now)?;
+        let replay = Replay::of(request, &staff.subject, &school.to_string(), stamp.now)?;
         if let Some(id) = replay.seen(&app.tables).await? {
             return Ok((Vec::new(), id.parse().map_err(ApiError::internal)?));
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use shared::{
-    http::{ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{ApiError, FieldError, Problem, Request, problem::Code},
     message::store::Idempotency,
     privacy::retention::DataClass,
     store::{
@@ -22,8 +22,9 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// From the request; one without the header is never a repetition. `scope` is the school, or `operator`.
-    pub fn of(request: &Request, staff: &Staff, scope: &str, now: Timestamp) -> Result<Self, Problem> {
+    /// From the request of a member of staff or a connector; one without the header is never a repetition. `scope` is the
+    /// school, or `operator`.
+    pub fn of(request: &Request, subject: &str, scope: &str, now: Timestamp) -> Result<Self, Problem> {
         let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None, now: 0 }) };
         if given.is_empty() || given.len() > MAX_KEY {
             return Err(Problem::fields(vec![FieldError::new(
@@ -34,7 +35,7 @@ impl Replay {
         }
         let record = Idempotency {
             scope: scope.to_owned(),
-            hash: hash(&format!("{}\0{}\0{given}", staff.subject, request.route)),
+            hash: hash(&format!("{subject}\0{}\0{given}", request.route)),
             body_hash: hash(&String::from_utf8_lossy(request.raw_body())),
             id: String::new(),
             expires: (now + DataClass::Idempotency.period()).as_second(),

@@ -1,8 +1,9 @@
-//! What staff do, over HTTP: schools, uploads, people, messages.
+//! What staff do, over HTTP: schools, uploads, people, messages; and the little that their connectors may do.
 //!
 //! Every handler of a school's data takes a [`Staff`] who belongs to that school. It reads, decides in `shared`, writes.
 
 mod change;
+mod connectors;
 mod entry;
 mod idempotency;
 mod links;
@@ -10,6 +11,7 @@ mod messages;
 mod people;
 mod schools;
 mod search;
+mod settings;
 mod uploads;
 
 use std::sync::Arc;
@@ -82,6 +84,9 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
     if request.route == "GET /v1/health" {
         return Answer::json(200, json!({"status": "ok"}));
     }
+    if request.route.contains(" /v1/connector/") {
+        return connectors::route(app, request).await;
+    }
     let staff = Staff::from_request(request, &app.claim_names)?;
     if request.route == "POST /v1/schools" {
         staff.require(&[StaffRole::Operator])?;
@@ -95,16 +100,27 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let everybody = [Office, Sender, Approver, Dpo];
     match (method, rest) {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
-        ("POST", "/uploads") => at(&[Office]).map(|()| uploads::create(app, request, &staff, school))?.await,
+        ("GET", "/settings") => at(&everybody).map(|()| settings::get(app, school))?.await,
+        ("PUT", "/settings") => at(&[Office]).map(|()| settings::put(app, request, school))?.await,
+        ("POST", "/uploads") => {
+            at(&[Office]).map(|()| uploads::create(app, request, &staff.subject, school))?.await
+        }
         ("GET", "/uploads") => at(&[Office, Dpo]).map(|()| uploads::list(app, request, school))?.await,
         ("GET", "/uploads/{upload_id}") => {
-            at(&[Office, Dpo]).map(|()| uploads::get(app, request, school))?.await
+            at(&[Office, Dpo]).map(|()| uploads::get(app, request, school, None))?.await
         }
         ("POST", "/uploads/{upload_id}/approval") => {
             at(&[Office, Approver]).map(|()| uploads::approve(app, request, &staff, school))?.await
         }
         ("POST", "/uploads/{upload_id}/undo") => {
             at(&[Office]).map(|()| uploads::undo(app, request, &staff, school))?.await
+        }
+        ("POST", "/connectors") => {
+            at(&[Office]).map(|()| connectors::create(app, request, &staff, school))?.await
+        }
+        ("GET", "/connectors") => at(&[Office, Dpo]).map(|()| connectors::list(app, school))?.await,
+        ("DELETE", "/connectors/{connector_id}") => {
+            at(&[Office]).map(|()| connectors::revoke(app, request, school))?.await
         }
         ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
         ("POST", "/people") => at(&[Office]).map(|()| change::create(app, request, &staff, school))?.await,

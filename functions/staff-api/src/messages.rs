@@ -131,7 +131,7 @@ pub async fn create(
     }
     let now = time::now();
     let tenant = app.tenant(school).await?;
-    let replay = Replay::of(request, staff, &school.to_string(), now)?;
+    let replay = Replay::of(request, &staff.subject, &school.to_string(), now)?;
     if let Some(id) = replay.seen(&app.tables).await? {
         return again(app, school, id.parse().map_err(ApiError::internal)?).await;
     }

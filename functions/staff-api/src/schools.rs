@@ -12,7 +12,7 @@ use shared::{
     person::{Role, email::EmailAddress, name::tidy},
     privacy::agreement::{Agreement, Field},
     random,
-    school::{School, SchoolCode, SchoolContacts, SchoolState, draw_code},
+    school::{School, SchoolCode, SchoolContacts, SchoolState, Settings, draw_code},
     seal::Domain,
     store::table::{Condition, StoreError, Write},
     time,
@@ -103,7 +103,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         return Err(Problem::fields(errors).into());
     };
 
-    let replay = Replay::of(request, staff, "operator", now)?;
+    let replay = Replay::of(request, &staff.subject, "operator", now)?;
     if let Some(id) = replay.seen(&app.tables).await? {
         let school_id = id.parse().map_err(ApiError::internal)?;
         let school: School =
@@ -126,6 +126,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         generation: 0,
         revision: 0,
         exported: BTreeMap::new(),
+        settings: Settings::default(),
         importing: None,
         importing_until: None,
         created_at: now,

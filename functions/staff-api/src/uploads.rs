@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
+    connector::Connector,
     http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
     id::{PersonId, SchoolId, UploadId},
     object::{report_key, upload_key},
@@ -23,7 +24,12 @@ use shared::{
     },
 };
 
-use crate::{App, idempotency::Replay, page_size};
+use crate::{
+    App,
+    connectors::{self, Names},
+    idempotency::Replay,
+    page_size,
+};
 
 /// The file names that are taken.
 const EXTENSIONS: [&str; 11] =
@@ -43,10 +49,11 @@ struct NewUpload {
 }
 
 /// `POST …/uploads`: a place to PUT the file to. The file's name is looked at and not kept: people put people's names there.
+/// `asked_by` is the subject of a member of staff or the id of a connector.
 pub async fn create(
     app: &App,
     request: &Request,
-    staff: &Staff,
+    asked_by: &str,
     school: SchoolId,
 ) -> Result<Answer, ApiError> {
     let body: NewUpload = request.body()?;
@@ -82,7 +89,7 @@ pub async fn create(
         return Err(Problem::fields(errors).into());
     }
     app.tenant(school).await?;
-    let replay = Replay::of(request, staff, &school.to_string(), now)?;
+    let replay = Replay::of(request, asked_by, &school.to_string(), now)?;
     let upload_id = if let Some(id) = replay.seen(&app.tables).await? {
         id.parse().map_err(ApiError::internal)?
     } else {
@@ -93,7 +100,7 @@ pub async fn create(
             bytes: body.bytes,
             mode: body.mode,
             scope,
-            asked_by: staff.subject.clone(),
+            asked_by: asked_by.to_owned(),
             created_at: now,
             approved_by: None,
             rejected: BTreeSet::new(),
@@ -136,16 +143,24 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let uploads = items.into_iter().map(|item| item.read::<Upload>()).collect::<Result<Vec<_>, _>>()?;
     let next_cursor =
         (uploads.len() == size).then(|| uploads.last().map(|upload| upload.upload_id)).flatten();
-    Answer::json(
-        200,
-        json!({"items": uploads.iter().map(body).collect::<Vec<_>>(), "next_cursor": next_cursor}),
-    )
+    let names = connectors::names(app, school, &uploads).await?;
+    let items: Vec<_> = uploads.iter().map(|upload| body(upload, &names)).collect();
+    Answer::json(200, json!({"items": items, "next_cursor": next_cursor}))
 }
 
-/// `GET …/uploads/{upload_id}`.
-pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+/// `GET …/uploads/{upload_id}`. A connector sees what it asked for itself, and nothing else.
+pub async fn get(
+    app: &App,
+    request: &Request,
+    school: SchoolId,
+    connector: Option<&Connector>,
+) -> Result<Answer, ApiError> {
     let upload = find(app, request, school).await?;
-    let mut answer = body(&upload);
+    if connector.is_some_and(|connector| upload.asked_by != connector.connector_id.to_string()) {
+        return Err(Problem::not_found().into());
+    }
+    let names = connectors::names(app, school, std::slice::from_ref(&upload)).await?;
+    let mut answer = body(&upload, &names);
     if upload.outcome.findings_total > 0 {
         answer["report_url"] = app
             .exports
@@ -255,13 +270,15 @@ async fn find(app: &App, request: &Request, school: SchoolId) -> Result<Upload, 
     Ok(app.tables.get(key::upload(school, upload)).await?.ok_or_else(Problem::not_found)?)
 }
 
-fn body(upload: &Upload) -> Value {
+fn body(upload: &Upload, names: &Names) -> Value {
     let outcome = &upload.outcome;
+    let by = |subject: &Option<String>| subject.as_ref().map(|subject| names.of(subject));
     let held_because = outcome.held_because.map(|because| serde_json::to_value(because).unwrap_or_default());
     json!({
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
         "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
         "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null,
         "proposals": outcome.proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
+        "asked_by": names.of(&upload.asked_by), "approved_by": by(&upload.approved_by), "undone_by": by(&upload.undone_by),
     })
 }

@@ -212,15 +212,16 @@ async fn decide(
         let tenant = lock.tenant(app).await?;
         let school = &tenant.school;
         let directory = Directory::load(&app.tables, &tenant).await?;
+        let now = time::now();
         let terms = Terms {
             upload: upload.upload_id,
             scope: &upload.scope,
             generation: school.generation,
             file: &read.hash[..16],
-            is_rollover: false,
+            is_rollover: school.settings.is_rollover(time::date_in(&school.time_zone, now)),
             last_export: school.exported.get(read.format).copied(),
             rejected: &upload.rejected,
-            now: time::now(),
+            now,
         };
         let plan = plan::plan(&read.roll, &directory, terms);
         // An approval is for the plan that was shown: if the directory has moved on, or another file lies there, there is a

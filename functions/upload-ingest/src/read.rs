@@ -4,7 +4,7 @@ use shared::{
     object::{Object, UPLOAD_CONTENT_TYPE},
     school::Tenant,
     seal, time,
-    upload::{MAX_BYTES, Refusal, column::Mapping, format, intake::Intake, roll::Roll, store::Upload},
+    upload::{MAX_BYTES, Refusal, format, intake::Intake, roll::Roll, store::Upload},
 };
 
 /// A file as families, with what describes it.
@@ -34,7 +34,7 @@ pub fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFil
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
     let mut intake = Intake::new(&tenant.school.agreement, today);
-    let described = format::read(&object.bytes, &Mapping::default(), &mut intake)?;
+    let described = format::read(&object.bytes, &tenant.school.settings.mapping(), &mut intake)?;
     Ok(ReadFile {
         format: described.format,
         encoding: described.encoding,

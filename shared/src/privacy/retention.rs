@@ -26,6 +26,8 @@ pub enum DataClass {
     UploadFile,
     /// The report of findings (no values).
     UploadReport,
+    /// A program that delivers files, and the hash of its secret.
+    Connector,
     /// Subject and body of a message and who it was for.
     Message,
     /// Who was reached, and how it ended.
@@ -59,6 +61,8 @@ pub enum Trigger {
     UploadEnd,
     /// The last link of an account ended, or it was last used.
     LastUse,
+    /// It was revoked.
+    Revocation,
 }
 
 /// What carries the erasure out.
@@ -76,7 +80,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -85,6 +89,7 @@ impl DataClass {
         Self::Upload,
         Self::UploadFile,
         Self::UploadReport,
+        Self::Connector,
         Self::Message,
         Self::Outcome,
         Self::Verification,
@@ -106,6 +111,7 @@ impl DataClass {
             Self::Upload => "upload",
             Self::UploadFile => "upload_file",
             Self::UploadReport => "upload_report",
+            Self::Connector => "connector",
             Self::Message => "message",
             Self::Outcome => "outcome",
             Self::Verification => "verification",
@@ -126,6 +132,8 @@ impl DataClass {
             Self::Person | Self::Link | Self::FormerVersion => days(30),
             // This school year and the next one's start: 13 months of 30.44 days.
             Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun => days(396),
+            // So that every upload that it asked for can still name it.
+            Self::Connector => days(396),
             // An upload that nobody finished: 24 hours.
             Self::UploadFile => days(1),
             Self::UploadReport => days(30),
@@ -147,6 +155,7 @@ impl DataClass {
             Self::FormerVersion => Trigger::Change,
             Self::UploadFile => Trigger::UploadEnd,
             Self::Account | Self::Session => Trigger::LastUse,
+            Self::Connector => Trigger::Revocation,
             Self::Upload
             | Self::UploadReport
             | Self::Message
@@ -168,6 +177,7 @@ impl DataClass {
             | Self::FormerVersion
             | Self::Upload
             | Self::UploadReport
+            | Self::Connector
             | Self::Message
             | Self::Outcome
             | Self::RetentionRun => Eraser::Sweep,

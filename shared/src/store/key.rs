@@ -2,13 +2,13 @@
 //!
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
-use crate::id::{AccountId, MessageId, PersonId, SchoolId, UploadId, VerificationId};
+use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, UploadId, VerificationId};
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableName {
-    /// Schools, people, links, uploads.
+    /// Schools, people, links, uploads, connectors.
     Directory,
     /// Messages, chunks, outcomes.
     Messaging,
@@ -115,6 +115,14 @@ pub fn upload(school: SchoolId, upload: UploadId) -> Key {
 /// The sort-key prefix of a school's uploads.
 pub const UPLOADS: &str = "UPL#";
 
+/// directory: one connector.
+pub fn connector(school: SchoolId, connector: ConnectorId) -> Key {
+    Key::new(school_partition(school), format!("CON#{connector}"))
+}
+
+/// The sort-key prefix of a school's connectors.
+pub const CONNECTORS: &str = "CON#";
+
 /// directory: the school's last retention run.
 pub fn retention_run(school: SchoolId) -> Key {
     Key::new(school_partition(school), "RETENTION")
@@ -219,6 +227,7 @@ mod tests {
             person(of, pupil),
             link(of, pupil, contact),
             upload(of, file),
+            connector(of, ConnectorId::new(at, &[8; 10])),
             retention_run(of),
             message(of, sent),
             roster(of, sent, 0),
@@ -242,6 +251,7 @@ mod tests {
         SCH#sch_~1018101010101010101 / PER#per_~2028202020202020202
         SCH#sch_~1018101010101010101 / LNK#per_~2028202020202020202#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / UPL#upl_~4048404040404040404
+        SCH#sch_~1018101010101010101 / CON#con_~8088808080808080808
         SCH#sch_~1018101010101010101 / RETENTION
         SCH#sch_~1018101010101010101 / MSG#msg_~5058505050505050505
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ROSTER#000000
@@ -269,7 +279,8 @@ mod tests {
         for sk in [link(s, p, c).sk, person(s, c).sk] {
             assert!(sk.as_str() >= PEOPLE_AND_LINKS.0 && sk.as_str() <= PEOPLE_AND_LINKS.1);
         }
-        for sk in [school(s).sk, upload(s, UploadId::new(at, &[0; 10])).sk, retention_run(s).sk] {
+        let connector = connector(s, ConnectorId::new(at, &[255; 10])).sk;
+        for sk in [school(s).sk, connector, upload(s, UploadId::new(at, &[0; 10])).sk, retention_run(s).sk] {
             assert!(sk.as_str() < PEOPLE_AND_LINKS.0 || sk.as_str() > PEOPLE_AND_LINKS.1, "{sk}");
         }
     }

@@ -1,6 +1,9 @@
 //! What can only be said of a roll once every row is in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     finding::{Code, Finding},
@@ -20,8 +23,9 @@ impl Roll {
         self.join_duplicates();
         for entry in self.people.values_mut() {
             // The order of merging: mobiles first, so that the same file read again is the same.
-            entry.value.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
-            entry.value.groups.sort();
+            let person = Arc::make_mut(&mut entry.value);
+            person.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
+            person.groups.sort();
         }
         self.shared_contact_points();
         self.without_contact();
@@ -60,7 +64,7 @@ impl Roll {
         for (from, to) in joined {
             let Some(entry) = self.people.remove(&(Role::Contact, from.clone())) else { continue };
             if let Some(kept) = self.people.get_mut(&(Role::Contact, to.clone())) {
-                kept.value.add_contact_points(&entry.value);
+                Arc::make_mut(&mut kept.value).add_contact_points(&entry.value);
             }
             self.aliases.entry(to.clone()).or_default().push(from.clone());
             let Identity::InFamily(pupil, _) = &from else { continue };

@@ -90,8 +90,8 @@ fn findings(roll: &Roll) -> Vec<String> {
 
 /// Everybody in a role: `row given/family`, and where they can be reached.
 fn people(roll: &Roll, of: Role) -> Vec<String> {
-    let shown = |entry: &Entry<Person>| {
-        let Person { name, emails, phones, .. } = &entry.value;
+    let shown = |entry: &Entry<std::sync::Arc<Person>>| {
+        let Person { name, emails, phones, .. } = &*entry.value;
         let mut words = vec![format!("{} {}/{}", entry.row, name.given(), name.family())];
         words.extend(emails.iter().map(|email| email.expose().to_owned()));
         words.extend(phones.iter().map(|phone| phone.expose().to_owned()));

@@ -4,7 +4,10 @@
 //! no ids at all, likeness stands in for them, and only where it fits one person alone. Where a file has ids that are new,
 //! likeness merely *proposes* that somebody is known under another one: the office decides (cases 55 to 61).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +100,7 @@ struct Finder<'r, 'd> {
 }
 
 impl<'r> Finder<'r, '_> {
-    fn settle(&mut self, role: Role, identity: &'r Identity, entry: &Entry<Person>, is: Is) {
+    fn settle(&mut self, role: Role, identity: &'r Identity, entry: &Entry<Arc<Person>>, is: Is) {
         if let Is::Known(id) | Is::Proposed(id) = is {
             self.claims.insert(id, entry.row);
         }
@@ -122,7 +125,7 @@ impl<'r> Finder<'r, '_> {
         // By their own id before those who are only known by another: the own id has the better claim.
         let mut entries: Vec<_> =
             self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
-        let own = |entry: &Entry<Person>| index.contains_key(&entry.value.source_ids[0]);
+        let own = |entry: &Entry<Arc<Person>>| index.contains_key(&entry.value.source_ids[0]);
         entries.sort_by_key(|(_, entry)| !own(entry));
         for (identity, entry) in entries {
             let ids = &entry.value.source_ids;
@@ -241,7 +244,7 @@ impl<'r> Finder<'r, '_> {
         let pairs: Vec<_> = if role == Role::Contact {
             self.contacts_of_known_pupils(&strangers, &known)
         } else {
-            let left: Vec<_> = strangers.iter().map(|(_, entry)| &entry.value).collect();
+            let left: Vec<_> = strangers.iter().map(|(_, entry)| &*entry.value).collect();
             let right: Vec<_> = known.iter().map(|(_, person)| *person).collect();
             let alike = if role == Role::Pupil { likeness::pupils } else { likeness::colleagues };
             alike(&left, &right).into_iter().map(|pair| (pair.left, pair.right)).collect()
@@ -262,7 +265,7 @@ impl<'r> Finder<'r, '_> {
     /// A contact is only looked for in the families they stand in.
     fn contacts_of_known_pupils(
         &self,
-        strangers: &[(&'r Identity, &'r Entry<Person>)],
+        strangers: &[(&'r Identity, &'r Entry<Arc<Person>>)],
         known: &[(PersonId, &Person)],
     ) -> Vec<(usize, usize)> {
         let left: HashMap<_, _> =
@@ -281,7 +284,7 @@ impl<'r> Finder<'r, '_> {
                 .links_of(pupil)
                 .filter_map(|(contact, link)| Some((*right.get(&contact)?, link.relationship)))
                 .collect();
-            let new: Vec<_> = named.iter().map(|(index, is)| (&strangers[*index].1.value, *is)).collect();
+            let new: Vec<_> = named.iter().map(|(index, is)| (&*strangers[*index].1.value, *is)).collect();
             let old: Vec<_> = there.iter().map(|(index, is)| (known[*index].1, *is)).collect();
             let alike = likeness::contacts(&new, &old);
             pairs.extend(alike.into_iter().map(|pair| (named[pair.left].0, there[pair.right].0)));

@@ -7,7 +7,7 @@ mod evidence;
 mod people;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -116,7 +116,7 @@ pub fn propose(left: &[Traits<'_>], right: &[Traits<'_>], kin: Kin) -> Vec<Propo
 
 /// Who is probably in one set more than once, as pairs. Who is as like to two that cannot be one person is said to be neither.
 pub fn propose_within(records: &[Traits<'_>], kin: Kin) -> Vec<Proposal> {
-    within(records, |_, _, evidence| kin.judge(evidence))
+    within(records, keys, |_, _, evidence| kin.judge(evidence))
 }
 
 /// [`propose`] by any rule.
@@ -125,9 +125,12 @@ fn between(
     right: &[Traits<'_>],
     judge: impl Fn(usize, usize, &Evidence) -> Verdict,
 ) -> Vec<Proposal> {
+    if left.is_empty() || right.is_empty() {
+        return Vec::new();
+    }
     let faces: Vec<_> = left.iter().chain(right).map(Face::of).collect();
     let judge = |one, other, evidence: &Evidence| judge(one, other - left.len(), evidence);
-    let found = candidates(&faces, Some(left.len()), judge);
+    let found = candidates(&faces, Some(left.len()), keys, judge);
     // The best score and the next, of everybody.
     let mut best: HashMap<usize, [i32; 2]> = HashMap::new();
     for (one, other, _, score) in &found {
@@ -143,10 +146,14 @@ fn between(
     clear.map(|(one, other, _, score)| Proposal { left: one, right: other - left.len(), score }).collect()
 }
 
-/// [`propose_within`] by any rule.
-fn within(records: &[Traits<'_>], judge: impl Fn(usize, usize, &Evidence) -> Verdict) -> Vec<Proposal> {
+/// [`propose_within`] by any rule, among those who have one of `keys` in common.
+fn within(
+    records: &[Traits<'_>],
+    keys: impl Fn(&Face<'_>) -> Vec<u64>,
+    judge: impl Fn(usize, usize, &Evidence) -> Verdict,
+) -> Vec<Proposal> {
     let faces: Vec<_> = records.iter().map(Face::of).collect();
-    let mut found = candidates(&faces, None, &judge);
+    let mut found = candidates(&faces, None, keys, &judge);
     found.retain(|(_, _, verdict, _)| *verdict == Verdict::Probably);
     let mut like: HashMap<usize, Vec<(usize, i32)>> = HashMap::new();
     for (one, other, _, score) in &found {
@@ -168,6 +175,7 @@ fn within(records: &[Traits<'_>], judge: impl Fn(usize, usize, &Evidence) -> Ver
 fn candidates(
     faces: &[Face<'_>],
     split: Option<usize>,
+    keys: impl Fn(&Face<'_>) -> Vec<u64>,
     judge: impl Fn(usize, usize, &Evidence) -> Verdict,
 ) -> Vec<(usize, usize, Verdict, i32)> {
     let mut blocks: HashMap<u64, [Vec<usize>; 2]> = HashMap::new();
@@ -196,38 +204,37 @@ fn candidates(
 
 /// What somebody is looked up by, none of it so common that a school's worth of people would share it. Whoever agrees in enough to
 /// be proposed agrees in one of these, but for a few whose every trait was damaged.
-fn keys(face: &Face<'_>) -> HashSet<u64> {
-    let mut keys = HashSet::new();
-    let mut key = |kind: u8, parts: &[&str]| {
-        if parts.iter().all(|part| !part.is_empty()) {
-            let mut hasher = DefaultHasher::new();
-            (kind, parts).hash(&mut hasher);
-            keys.insert(hasher.finish());
-        }
-    };
+fn keys(face: &Face<'_>) -> Vec<u64> {
     let year = face.day.get(..4).unwrap_or_default();
     let [given, family] = &face.names;
-    key(0, &[given.min(family), given.max(family)]);
+    let mut keys = vec![key(0, &[given.min(family), given.max(family)])];
     // In either order, because the two may stand in each other's place.
     for (name, other) in [(given, family), (family, given)] {
-        key(1, &[name, initial(other), year]);
-        key(2, &[initial(name), &face.day]);
-        key(3, &[name, &face.postcode]);
-        key(4, &[name, &face.place]);
+        keys.push(key(1, &[name, initial(other), year]));
+        keys.push(key(2, &[initial(name), &face.day]));
+        keys.push(key(3, &[name, &face.postcode]));
+        keys.push(key(4, &[name, &face.place]));
     }
     for part in [&face.postcode, &face.place, &face.lines[0]] {
-        key(5, &[&face.house, part]);
-        key(10, &[&face.day, part]);
+        keys.push(key(5, &[&face.house, part]));
+        keys.push(key(6, &[&face.day, part]));
     }
-    key(6, &[&face.lines[0], &face.place]);
-    key(7, &[&face.number]);
-    for (numbering, id) in face.ids {
-        key(8, &[numbering, id]);
-    }
-    for point in face.emails.iter().chain(face.phones) {
-        key(9, &[point]);
-    }
-    keys
+    keys.push(key(7, &[&face.lines[0], &face.place]));
+    keys.push(key(8, &[&face.number]));
+    keys.extend(face.ids.iter().map(|(numbering, id)| key(9, &[numbering, id])));
+    keys.into_iter().flatten().chain(points(face)).collect()
+}
+
+/// The e-mail addresses and numbers alone.
+fn points(face: &Face<'_>) -> Vec<u64> {
+    face.emails.iter().chain(face.phones).filter_map(|point| key(10, &[point])).collect()
+}
+
+/// A key of some parts; none where one of them is not known.
+fn key(kind: u8, parts: &[&str]) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    (kind, parts).hash(&mut hasher);
+    parts.iter().all(|part| !part.is_empty()).then(|| hasher.finish())
 }
 
 fn initial(name: &str) -> &str {

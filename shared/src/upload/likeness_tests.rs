@@ -252,6 +252,21 @@ fn edge_case_55_another_mis_with_other_ids() {
 }
 
 #[test]
+fn edge_case_44_what_stands_on_everybody_is_nobodys_own() {
+    let office: &[&str] = &[MOBILE, "office@example.com"];
+    let mut file: Vec<_> = (1..=2).map(|pupil| (contact("Ann Smith", office), pupil, Mother)).collect();
+    assert_eq!(in_school(&file), [(0, 1)]);
+    let others = ["Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal", "Ivy"];
+    file.extend(
+        (3..).zip(others).map(|(pupil, given)| (contact(&format!("{given} Cole"), office), pupil, Parent)),
+    );
+    assert!(in_school(&file).is_empty());
+    // A mother of many is kept as often, under one name (case 11).
+    let many: Vec<_> = (0..12).map(|pupil| (contact("Ann Smith", office), pupil, Mother)).collect();
+    assert_eq!(in_school(&many).len(), 66);
+}
+
+#[test]
 fn edge_case_55_staff_are_matched_again_by_their_names() {
     let staff = |name, points: &[&str]| Person { role: Role::Staff, ..contact(name, points) };
     let of = |unknown: &[&Person], unclaimed: &[&Person]| ends(&colleagues(unknown, unclaimed));

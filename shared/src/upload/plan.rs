@@ -1,6 +1,9 @@
 //! The plan: what a file would change in a school's directory. Pure; likeness never decides who somebody is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,7 +114,7 @@ impl HeldBecause {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A person.
-    Person(PersonId, Box<Person>),
+    Person(PersonId, Arc<Person>),
     /// A link.
     Link((PersonId, PersonId), Link),
 }
@@ -255,7 +258,7 @@ impl<'a> Planner<'a> {
     fn people(&mut self, role: Role) {
         let ties = self.ties(role);
         let mut count = Count::default();
-        let mut after: BTreeMap<PersonId, Person> = BTreeMap::new();
+        let (mut after, mut seen) = (BTreeMap::new(), BTreeSet::new());
         for (identity, entry) in self.roll.of(role) {
             // A contact who stands in the file for undecided pupils alone would be tied to nobody.
             let untied = ties.get(identity) == Some(&false);
@@ -269,7 +272,7 @@ impl<'a> Planner<'a> {
                 Is::New => {
                     let id = self.new_id(role, identity);
                     count.created += 1;
-                    self.plan.changes.push(Change::Person(id, Box::new(entry.value.clone())));
+                    self.plan.changes.push(Change::Person(id, Arc::clone(&entry.value)));
                     self.of.insert((role, identity), id);
                     continue;
                 }
@@ -282,24 +285,22 @@ impl<'a> Planner<'a> {
                 self.plan.findings.push(Finding::at(entry.row, "", Code::DateChanged));
             }
             let says = Says { columns: &self.roll.columns, file: self.terms.file };
-            match after.entry(id) {
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(merge::person(before, &entry.value, says));
-                }
-                // One person in two rows without ids, who are told apart by nothing any more.
-                std::collections::btree_map::Entry::Occupied(mut place) => {
-                    place.get_mut().add_contact_points(&entry.value);
-                }
-            }
-        }
-        for (id, after) in after {
-            if self.directory.person(id) == Some(&after) {
-                count.unchanged += 1;
+            let is_second = !seen.insert(id);
+            let person = if is_second {
+                // One person in two rows, whom nothing tells apart any more or whose records the office has joined.
+                let mut person = after.remove(&id).unwrap_or_else(|| before.clone());
+                person.add_contact_points(&entry.value);
+                person
             } else {
-                count.changed += 1;
-                self.plan.changes.push(Change::Person(id, Box::new(after)));
+                merge::person(before, &entry.value, says)
+            };
+            if person != *before {
+                after.insert(id, person);
             }
         }
+        count.changed = after.len();
+        count.unchanged = seen.len() - after.len();
+        self.plan.changes.extend(after.into_iter().map(|(id, person)| Change::Person(id, Arc::new(person))));
         for id in &self.who.undecided {
             count.unchanged +=
                 usize::from(self.directory.person(*id).is_some_and(|person| person.role == role));
@@ -314,7 +315,7 @@ impl<'a> Planner<'a> {
             count.missing = missing.len();
             let now = Some(self.terms.now);
             self.plan.changes.extend(missing.into_iter().map(|(id, person)| {
-                Change::Person(id, Box::new(Person { missing_since: now, ..person.clone() }))
+                Change::Person(id, Arc::new(Person { missing_since: now, ..person.clone() }))
             }));
         }
         *self.plan.counts.of(role) = count;
@@ -456,7 +457,7 @@ impl<'a> Planner<'a> {
                 let missing_since = Some(self.terms.now);
                 self.plan
                     .changes
-                    .push(Change::Person(id, Box::new(Person { missing_since, ..person.clone() })));
+                    .push(Change::Person(id, Arc::new(Person { missing_since, ..person.clone() })));
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Rows to families: who the file says is on roll, who their contacts are, what ties them, and who works at the school.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, civil::Date};
 
@@ -62,8 +65,8 @@ pub struct Gone {
 /// The families of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Roll {
-    /// Everybody but contacts, by role and identity.
-    pub people: BTreeMap<(Role, Identity), Entry<Person>>,
+    /// Everybody, by role and identity. Shared with the plan: whoever is new goes there as they are.
+    pub people: BTreeMap<(Role, Identity), Entry<Arc<Person>>>,
     /// Contacts without ids who stand in several families: the further identities of the first.
     pub aliases: BTreeMap<Identity, Vec<Identity>>,
     /// Pupil and contact -> tie.
@@ -108,7 +111,7 @@ impl<'r> At<'r> {
 
 impl Roll {
     /// Everybody in one role.
-    pub fn of(&self, role: Role) -> impl Iterator<Item = (&Identity, &Entry<Person>)> {
+    pub fn of(&self, role: Role) -> impl Iterator<Item = (&Identity, &Entry<Arc<Person>>)> {
         self.people
             .range((role, Identity::Id(SourceId { source: String::new(), id: String::new() }))..)
             .take_while(move |((of, _), _)| *of == role)
@@ -164,10 +167,10 @@ impl Roll {
         };
         match self.people.get_mut(&(role, identity.clone())) {
             None => {
-                self.people.insert((role, identity), Entry { row: at.row.number, value: person });
+                self.people.insert((role, identity), Entry { row: at.row.number, value: Arc::new(person) });
             }
             Some(first) if is_somebody_else(&first.value, &person) => self.find(at, None, Code::IdReused),
-            Some(first) => first.value.add_contact_points(&person),
+            Some(first) => Arc::make_mut(&mut first.value).add_contact_points(&person),
         }
     }
 
@@ -241,10 +244,10 @@ impl Roll {
     fn pupil(&mut self, at: At<'_>, identity: &Identity, pupil: Person) -> bool {
         let key = (Role::Pupil, identity.clone());
         let Some(first) = self.people.get_mut(&key) else {
-            self.people.insert(key, Entry { row: at.row.number, value: pupil });
+            self.people.insert(key, Entry { row: at.row.number, value: Arc::new(pupil) });
             return true;
         };
-        let kept = &mut first.value;
+        let kept = Arc::make_mut(&mut first.value);
         if is_somebody_else(kept, &pupil) {
             self.find(at, None, Code::IdReused);
             return false;
@@ -309,7 +312,7 @@ impl Roll {
         let ends = (pupil, identity.clone());
         match self.people.get_mut(&(Role::Contact, identity.clone())) {
             None => {
-                let entry = Entry { row: at.row.number, value: contact };
+                let entry = Entry { row: at.row.number, value: Arc::new(contact) };
                 self.people.insert((Role::Contact, identity.clone()), entry);
             }
             Some(first) => {
@@ -328,7 +331,7 @@ impl Roll {
                     let place = at.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
                     return self.find(at, place, Code::IdReused);
                 }
-                first.value.add_contact_points(&contact);
+                Arc::make_mut(&mut first.value).add_contact_points(&contact);
             }
         }
         self.link(at, ends, relationship);

@@ -3,7 +3,7 @@
 //! The version before an upload is kept beside the one it wrote for 30 days; an undo writes it as a version of its own, under
 //! the next generation, so that readers see all of the undo or none.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     plan::{Change, withdrawals},
@@ -47,7 +47,7 @@ pub fn undo(
             continue;
         }
         match former.people.get(id) {
-            Some(before) => undo.changes.push(Change::Person(*id, Box::new(before.clone()))),
+            Some(before) => undo.changes.push(Change::Person(*id, Arc::new(before.clone()))),
             None if stored.value.is_some() => undo.ends.push(Subject::Person(*id)),
             None => {}
         }

@@ -50,6 +50,11 @@ impl Caller {
         self.call(Method::POST, path, Some(body), Some(key)).await
     }
 
+    /// Changes something.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.call(Method::PATCH, path, Some(body), None).await
+    }
+
     async fn call(
         &self,
         method: Method,

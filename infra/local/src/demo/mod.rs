@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod file;
 mod finding;
 mod message;
+mod mistake;
 mod next;
 mod parent;
 mod retention;

@@ -19,10 +19,11 @@ const NEXT_WEEK: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 /// What the schedule puts in place of this is the time it is due.
 const SCHEDULED_TIME: &str = "<aws.scheduler.scheduled-time>";
 
-/// Two uploads are abandoned: the file of one never comes, that of the other waits for a decision that is never taken.
-pub async fn forget(demo: &mut Demo<'_>, school: &School, mother: &Mother) -> Result<()> {
-    let (never_sent, _) = upload::ask(demo, school, "apply").await?;
-    let (undecided, put) = upload::ask(demo, school, "preview").await?;
+/// Three uploads are abandoned: the file of one never comes; that of another, and the export that broke off, wait for a
+/// decision that is never taken.
+pub async fn forget(demo: &mut Demo<'_>, school: &School, mother: &Mother, broken_off: &str) -> Result<()> {
+    let (never_sent, _) = upload::ask(school, &demo.file.bytes, "apply").await?;
+    let (undecided, put) = upload::ask(school, &demo.file.bytes, "preview").await?;
     let step = Step::start("Reading a file that is only looked at");
     school.office.put_file(&put, &demo.file.bytes).await?;
     let held = upload::wait(school, &undecided, &["review", "done", "refused"], async || Ok(())).await?;
@@ -42,11 +43,11 @@ pub async fn forget(demo: &mut Demo<'_>, school: &School, mother: &Mother) -> Re
     )?;
 
     let now = Timestamp::now();
-    let one = BTreeMap::from([("upload_file".to_owned(), 1)]);
+    let files = |count| BTreeMap::from([("upload_file".to_owned(), count)]);
     let step = Step::start("Counting what tomorrow night would erase");
     let due = dry_run(demo, school, now + NEXT_NIGHT).await?;
     step.done();
-    demo.checks.equal("due after 25 hours", &one, &due)?;
+    demo.checks.equal("due after 25 hours", &files(1), &due)?;
     demo.checks.equal("state after a dry run", &"waiting", &status(school, &never_sent).await?.as_str())?;
     say("  A dry run for tomorrow night counts 1 abandoned upload, and erases nothing.")?;
 
@@ -56,25 +57,25 @@ pub async fn forget(demo: &mut Demo<'_>, school: &School, mother: &Mother) -> Re
         &"expired",
         &status(school, &never_sent).await?.as_str(),
     )?;
-    demo.checks.equal(
-        "state of the file looked at",
-        &"review",
-        &status(school, &undecided).await?.as_str(),
-    )?;
-    demo.checks.equal("erased after 25 hours", &one, &erased(demo, school).await?)?;
+    let held = [("the file looked at", undecided.as_str()), ("the export that broke off", broken_off)];
+    for (which, id) in held {
+        demo.checks.equal(&format!("state of {which}"), &"review", &status(school, id).await?.as_str())?;
+    }
+    demo.checks.equal("erased after 25 hours", &files(1), &erased(demo, school).await?)?;
     say(
-        "  Tomorrow night, 25 hours from now: the upload that never came is closed. The other is kept for 7 days.",
+        "  Tomorrow night, 25 hours from now: the upload that never came is closed. What waits for a decision is kept for 7 days.",
     )?;
 
     night(demo, "Running the night in a week", now + NEXT_WEEK).await?;
-    demo.checks.equal(
-        "state of the file undecided",
-        &"expired",
-        &status(school, &undecided).await?.as_str(),
+    for (which, id) in held {
+        demo.checks.equal(&format!("state of {which}"), &"expired", &status(school, id).await?.as_str())?;
+        let left = upload::versions(demo, school, id).await?;
+        demo.checks.equal(&format!("files left of {which}"), &0, &left)?;
+    }
+    demo.checks.equal("erased after 7 days", &files(held.len()), &erased(demo, school).await?)?;
+    say(
+        "  A week later nobody has decided: the second file and the export that broke off are erased, with every copy.",
     )?;
-    demo.checks.equal("files left of it", &0, &upload::versions(demo, school, &undecided).await?)?;
-    demo.checks.equal("erased after 7 days", &one, &erased(demo, school).await?)?;
-    say("  A week later nobody has decided: the second file is erased, with every copy of it.")?;
 
     let children = mother.session.get("/v1/me/children").await?.expect(200)?;
     let count = children["items"].as_array().map_or(0, Vec::len);

@@ -1,13 +1,13 @@
 //! The story, in the order in which it is told.
 
 use super::{
-    checks::Checks, client::Caller, file::SchoolFile, message, next::Places, parent, retention, school,
-    summary, text::part, upload,
+    checks::Checks, client::Caller, file::SchoolFile, message, mistake, next::Places, parent, retention,
+    school, summary, text::part, upload,
 };
 use crate::{error::Result, stack::Stack};
 
 /// How many parts the story has.
-const PARTS: usize = 8;
+const PARTS: usize = 10;
 
 /// What everybody in the story needs.
 #[derive(Debug)]
@@ -44,17 +44,21 @@ pub async fn tell(stack: &Stack, file: &SchoolFile) -> Result<Ending> {
     let upload = upload::first(&mut demo, &school).await?;
     part(3, PARTS, "The office sends the same file again")?;
     upload::again(&mut demo, &school).await?;
-    part(4, PARTS, "A mother proves who she is")?;
+    part(4, PARTS, "An export breaks off, and the safety stop holds it")?;
+    let held = mistake::held(&mut demo, &school).await?;
+    part(5, PARTS, "A file that looks harmless is wrong, and the office takes it back")?;
+    mistake::undone(&mut demo, &school).await?;
+    part(6, PARTS, "A mother proves who she is")?;
     let mother = parent::prove(&mut demo, &school).await?;
     parent::refuse(&mut demo, &school).await?;
-    part(5, PARTS, "A sender looks at who a message to Years 3 and 4 would reach")?;
+    part(7, PARTS, "A sender looks at who a message to Years 3 and 4 would reach")?;
     message::preview(&mut demo, &school).await?;
-    part(6, PARTS, "The message is sent, once")?;
+    part(8, PARTS, "The message is sent, once")?;
     let sent = message::send(&mut demo, &school).await?;
-    part(7, PARTS, "The same request arrives again, as after a lost connection")?;
+    part(9, PARTS, "The same request arrives again, as after a lost connection")?;
     message::send_again(&mut demo, &school, &sent).await?;
-    part(8, PARTS, "What nobody needs any more is erased")?;
-    retention::forget(&mut demo, &school, &mother).await?;
+    part(10, PARTS, "What nobody needs any more is erased")?;
+    retention::forget(&mut demo, &school, &mother, &held).await?;
 
     summary::print(&mut demo, &sent)?;
     demo.no_task_is_lost().await?;

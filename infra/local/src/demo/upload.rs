@@ -21,10 +21,27 @@ const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteIte
 const BOOKKEEPING: usize = 10;
 
 /// An upload that has come to rest.
-struct Upload {
-    id: String,
-    before: Mark,
-    result: Value,
+#[derive(Debug)]
+pub struct Upload {
+    /// Its id.
+    pub id: String,
+    /// Where the stack's logs were before it.
+    pub before: Mark,
+    /// What the API tells of it.
+    pub result: Value,
+}
+
+impl Upload {
+    /// Without this state the story cannot go on.
+    pub fn is(&self, status: &str) -> Result<()> {
+        if self.result["status"] == status {
+            return Ok(());
+        }
+        Err(Error::Failed(format!(
+            "The upload is {} where {status} was expected, held because of {}.",
+            self.result["status"], self.result["held_because"]
+        )))
+    }
 }
 
 /// The first file: everybody in it is new.
@@ -33,7 +50,8 @@ pub async fn first(demo: &mut Demo<'_>, school: &School) -> Result<String> {
     let (rows, size) = (expected.rows, demo.file.bytes.len());
     say(&format!("  oakfield.csv has {} rows and {} bytes.", number(rows), number(size)))?;
     let items = expected.counts.pupil + expected.counts.contact + expected.counts.link;
-    let upload = take_in(demo, school, "Reading and storing the file", Some(items)).await?;
+    let upload = take_in(demo, school, "Reading and storing the file", &demo.file.bytes, Some(items)).await?;
+    upload.is("done")?;
     let expected = &demo.file.expected;
     let (counts, checks) = (&upload.result["counts"], &mut demo.checks);
     checks.equal("rows of the file", &expected.rows, &client::count(&upload.result["rows"]))?;
@@ -65,7 +83,8 @@ pub async fn first(demo: &mut Demo<'_>, school: &School) -> Result<String> {
 
 /// The same file: nothing is new.
 pub async fn again(demo: &mut Demo<'_>, school: &School) -> Result<()> {
-    let upload = take_in(demo, school, "Reading the file again", None).await?;
+    let upload = take_in(demo, school, "Reading the file again", &demo.file.bytes, None).await?;
+    upload.is("done")?;
     for (kind, unchanged) in kinds(demo.file.expected.counts) {
         let counts = &upload.result["counts"][kind];
         demo.checks.equal(&format!("{kind}s unchanged"), &unchanged, &client::count(&counts["unchanged"]))?;
@@ -85,13 +104,14 @@ pub async fn again(demo: &mut Demo<'_>, school: &School) -> Result<()> {
     ))
 }
 
-fn kinds(counts: crate::sample::Counts) -> [(&'static str, usize); 3] {
+/// The kinds that an upload counts.
+pub fn kinds(counts: crate::sample::Counts) -> [(&'static str, usize); 3] {
     [("pupil", counts.pupil), ("contact", counts.contact), ("link", counts.link)]
 }
 
-/// Asks for an upload; `mode` is `apply` or `preview`. Returns its id and where the file is to be sent.
-pub async fn ask(demo: &Demo<'_>, school: &School, mode: &str) -> Result<(String, Value)> {
-    let body = json!({"file_name": "oakfield.csv", "bytes": demo.file.bytes.len(), "mode": mode});
+/// Asks for an upload of a file; `mode` is `apply` or `preview`. Returns its id and where the file is to be sent.
+pub async fn ask(school: &School, bytes: &[u8], mode: &str) -> Result<(String, Value)> {
+    let body = json!({"file_name": "oakfield.csv", "bytes": bytes.len(), "mode": mode});
     let asked = school.office.post(&school.path("/uploads"), &body).await?.expect(201)?;
     Ok((client::text(&asked, "upload_id")?.to_owned(), asked["put"].clone()))
 }
@@ -119,16 +139,17 @@ pub async fn wait(
     .await
 }
 
-/// Sends the file and waits until it is applied. `items` is how much there is to write, for the bar.
-async fn take_in(
+/// Sends a file and waits until it comes to rest. `items_to_write` is how much there is to write, for the bar.
+pub async fn take_in(
     demo: &Demo<'_>,
     school: &School,
     what: &str,
+    bytes: &[u8],
     items_to_write: Option<usize>,
 ) -> Result<Upload> {
     let before = demo.stack.mark().await?;
-    let (id, put) = ask(demo, school, "apply").await?;
-    school.office.put_file(&put, &demo.file.bytes).await?;
+    let (id, put) = ask(school, bytes, "apply").await?;
+    school.office.put_file(&put, bytes).await?;
     let step = Step::start(what);
     let result = wait(school, &id, &["done", "review", "refused", "expired"], async || {
         if let Some(total) = items_to_write {
@@ -139,12 +160,6 @@ async fn take_in(
     })
     .await?;
     step.done();
-    if result["status"] != "done" {
-        return Err(Error::Failed(format!(
-            "The upload was not applied: it is {}, held because of {}.",
-            result["status"], result["held_because"]
-        )));
-    }
     Ok(Upload { id, before, result })
 }
 
@@ -159,7 +174,7 @@ fn items(calls: &[Call]) -> usize {
 }
 
 /// How many people and ties upload-ingest has written since, by the call log.
-async fn writes_about_families(demo: &Demo<'_>, since: Mark) -> Result<usize> {
+pub async fn writes_about_families(demo: &Demo<'_>, since: Mark) -> Result<usize> {
     let mut found: Vec<Call> = Vec::new();
     for kind in ["PER#", "LNK#"] {
         for call in writes(demo.stack.calls(since.calls, kind).await?) {

@@ -69,11 +69,11 @@ pub(super) fn rows(school: &School) -> Vec<Row<'_>> {
     rows
 }
 
-/// The whole file: UTF-8 with a byte order mark and CRLF, as Excel saves "CSV UTF-8".
-pub(super) fn write(school: &School) -> String {
+/// The file with the rows that are wanted: UTF-8 with a byte order mark and CRLF, as Excel saves "CSV UTF-8".
+pub(super) fn write(school: &School, wanted: impl Fn(&Row<'_>) -> bool) -> String {
     let mut text = String::from("\u{feff}");
     push_record(&mut text, HEADER.into_iter());
-    for row in rows(school) {
+    for row in rows(school).into_iter().filter(wanted) {
         let cells = cells(school, row);
         push_record(&mut text, cells.iter().map(String::as_str));
     }

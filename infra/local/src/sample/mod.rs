@@ -12,6 +12,7 @@ mod audience;
 mod build;
 mod cast;
 mod csv;
+mod mistake;
 mod model;
 mod names;
 mod prng;
@@ -20,6 +21,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+pub use mistake::Mistake;
 pub use report::{
     Adult, Audience, Cast, Channel, Child, Claim, ClaimChild, ClaimParent, Claims, Counts, Excluded,
     Expected, Finding, FindingCode, Reason, Severity, Story,
@@ -48,11 +50,21 @@ impl School {
 
     /// The file: UTF-8 with a byte order mark, CRLF, 24 columns, a row for each pair of a pupil and a contact.
     pub fn to_csv(&self) -> String {
-        csv::write(self)
+        csv::write(self, |_| true)
     }
 
     /// What a right reading of the file finds.
     pub fn expected(&self) -> Expected {
         report::expected(self)
+    }
+
+    /// The file of an export that broke off early: most of the school is not in it.
+    pub fn broken_off(&self) -> Mistake {
+        mistake::broken_off(self)
+    }
+
+    /// A file in which a few contacts have one another's mobile numbers, which looks as good as the right one.
+    pub fn mixed_up(self) -> Mistake {
+        mistake::mixed_up(self)
     }
 }

@@ -3,15 +3,18 @@
 //! None of it grants anything. A pupil or a contact that is taken for another would show a child to strangers, so whatever a
 //! family gives as well as one person does (twins, father and son, parents with one number) counts as nothing here.
 
+use std::collections::HashMap;
+
 use super::{
     Agreement::{Differs, Near, Same, Unknown},
-    Evidence, Proposal, Traits, Verdict, between, within,
+    Evidence, Proposal, Traits, Verdict, between, points, within,
 };
 use crate::{
     person::{
         Person,
         email::EmailAddress,
         guardianship::Relationship,
+        name::fold,
         phone::{PhoneKind, PhoneNumber},
     },
     upload::intake::UPN,
@@ -77,24 +80,52 @@ pub struct Tied<'a, P> {
 /// Which of a school's contacts are probably one person: the same names but for one slip in each, and a mobile number or an e-mail
 /// address in common; with a slip, both in common or the same relationship.
 ///
-/// Two contacts of one pupil are two people by the school's own word, unless everything but the id says otherwise.
+/// Two contacts of one pupil are two people by the school's own word, unless everything but the id says otherwise. What stands on
+/// contacts of many names is a filler and nobody's own (case 44).
 pub fn merges<P: PartialEq>(contacts: &[Tied<'_, P>]) -> Vec<Proposal> {
-    within(&all(contacts.iter().map(|contact| contact.person)), |one, other, e| {
+    let mut people = all(contacts.iter().map(|contact| contact.person));
+    for (traits, contact) in people.iter_mut().zip(contacts) {
+        let mobiles = contact.person.phones.iter().filter(|phone| phone.kind() == PhoneKind::Mobile);
+        traits.phones = mobiles.map(PhoneNumber::expose).collect();
+    }
+    leave_fillers_out(&mut people);
+    within(&people, points, |one, other, e| {
         let (one, other) = (&contacts[one], &contacts[other]);
         let ties = || one.to.iter().flat_map(|a| other.to.iter().map(move |b| (a, b)));
         let same_name = e.given == Same && e.family == Same;
         let apart =
-            ties().any(|(a, b)| if a.0 == b.0 { !same_name || a.1 != b.1 } else { contradict(a.1, b.1) });
-        let alike = ties().any(|(a, b)| a.1 == b.1 && a.1 != Relationship::Unknown);
-        let both = e.email == Same && shares_mobile(one.person, other.person);
+            || ties().any(|(a, b)| if a.0 == b.0 { !same_name || a.1 != b.1 } else { contradict(a.1, b.1) });
+        let alike = || ties().any(|(a, b)| a.1 == b.1 && a.1 != Relationship::Unknown);
+        let both = e.email == Same && e.phone == Same;
         match [e.given, e.family] {
-            _ if apart || !may_be_one(one.person, other.person, e) => Verdict::Never,
-            _ if !shares_own_point(one.person, other.person, e) => Verdict::Unlikely,
+            _ if !may_be_one(one.person, other.person, e) || apart() => Verdict::Never,
+            _ if e.email != Same && e.phone != Same => Verdict::Unlikely,
             [Same, Same] => Verdict::Probably,
-            [Same | Near, Same | Near] if both || alike => Verdict::Probably,
+            [Same | Near, Same | Near] if both || alike() => Verdict::Probably,
             _ => Verdict::Unlikely,
         }
     })
+}
+
+/// Leaves out the addresses and numbers that stand on people of more names than a family has.
+fn leave_fillers_out(people: &mut [Traits<'_>]) {
+    /// Two parents, four grandparents and a childminder, with a slip in one of them.
+    const FAMILY: usize = 8;
+    let mut names: HashMap<&str, Vec<String>> = HashMap::new();
+    for traits in people.iter() {
+        let name = format!("{} {}", fold(traits.given), fold(traits.family));
+        for point in traits.emails.iter().chain(&traits.phones) {
+            let known = names.entry(point).or_default();
+            if known.len() <= FAMILY && !known.contains(&name) {
+                known.push(name.clone());
+            }
+        }
+    }
+    for traits in people {
+        let is_own = |point: &&str| names.get(point).is_some_and(|names| names.len() <= FAMILY);
+        traits.emails.retain(is_own);
+        traits.phones.retain(is_own);
+    }
 }
 
 fn all<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<Traits<'a>> {
@@ -175,9 +206,6 @@ const fn is_parent(relationship: Relationship) -> bool {
 
 /// Whether two people have a mobile number or an e-mail address in common.
 fn shares_own_point(one: &Person, other: &Person, evidence: &Evidence) -> bool {
-    evidence.email == Same || shares_mobile(one, other)
-}
-
-fn shares_mobile(one: &Person, other: &Person) -> bool {
-    one.phones.iter().any(|phone| phone.kind() == PhoneKind::Mobile && other.phones.contains(phone))
+    let mobile = |phone: &PhoneNumber| phone.kind() == PhoneKind::Mobile && other.phones.contains(phone);
+    evidence.email == Same || one.phones.iter().any(mobile)
 }

@@ -1,0 +1,129 @@
+//! What a school has settled about its own files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::{
+    http::{Answer, ApiError, FieldError, Problem, Request},
+    id::SchoolId,
+    school::{Rollover, School, SchoolState, Settings},
+    store::{
+        key,
+        table::{Condition, Update, value},
+    },
+    upload::column::{self, Mapped},
+};
+
+use crate::App;
+
+/// The most columns that a school may name, and the longest header.
+const MAX_COLUMNS: usize = 200;
+const MAX_HEADER_CHARS: usize = 100;
+/// The longest rollover, in days: the summer holiday and the weeks around it. Outside it, the usual limits protect the school.
+const MAX_ROLLOVER_DAYS: i32 = 92;
+
+#[derive(Deserialize)]
+struct NewSettings {
+    #[serde(default)]
+    column_mapping: BTreeMap<String, Mapped>,
+    #[serde(default)]
+    rollover: Option<Rollover>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl NewSettings {
+    fn read(self) -> Result<Settings, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut fault = |pointer: &str, code, detail| errors.push(FieldError::new(pointer, code, detail));
+        if !self.unknown.is_empty() {
+            fault("", "unknown_setting", "send column_mapping and rollover, and nothing else");
+        }
+        let headers = self.column_mapping.keys();
+        if self.column_mapping.len() > MAX_COLUMNS
+            || headers.clone().any(|header| header.chars().count() > MAX_HEADER_CHARS)
+        {
+            fault("/column_mapping", "too_long", "name at most 200 columns, each in at most 100 letters");
+        }
+        // Headers are compared by their letters and digits alone.
+        let folded: BTreeSet<_> = headers.map(|header| column::fold(header)).collect();
+        if folded.contains("") {
+            fault("/column_mapping", "blank", "a header has letters or digits");
+        } else if folded.len() < self.column_mapping.len() {
+            fault(
+                "/column_mapping",
+                "column_twice",
+                "two headers differ in case, spaces or punctuation only",
+            );
+        }
+        if let Some(Rollover { from, until }) = self.rollover {
+            if until < from {
+                fault("/rollover/until", "before_start", "the last day is not before the first");
+            } else if (until - from).get_days() > MAX_ROLLOVER_DAYS {
+                fault("/rollover/until", "too_long", "a rollover lasts at most 92 days");
+            }
+        }
+        if errors.is_empty() {
+            Ok(Settings { column_mapping: self.column_mapping, rollover: self.rollover })
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+/// `GET …/settings`.
+pub async fn get(app: &App, school: SchoolId) -> Result<Answer, ApiError> {
+    Answer::json(200, body(&app.tenant(school).await?.school))
+}
+
+/// `PUT …/settings`: all of them; what is left out is as if it had never been settled. Files that arrive from now on are read
+/// by them.
+pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+    let settings = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
+    app.tenant(school).await?;
+    let active = Condition::Is("state", value(SchoolState::Active));
+    let update = Update::new().set("settings", settings);
+    let school: School = app.tables.update(key::school(school), update, active).await?;
+    Answer::json(200, body(&school))
+}
+
+fn body(school: &School) -> Value {
+    json!({"column_mapping": school.settings.column_mapping, "rollover": school.settings.rollover})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::tests::faults;
+
+    fn read(body: Value) -> Result<Settings, Vec<FieldError>> {
+        serde_json::from_value::<NewSettings>(body).unwrap().read()
+    }
+
+    #[test]
+    fn settings_are_within_bounds() {
+        let headers = |count: usize| {
+            (0..count).map(|n| (format!("Column {n}"), json!("ignore"))).collect::<Map<_, _>>()
+        };
+        let window = |from: &str, until: &str| json!({"rollover": {"from": from, "until": until}});
+        for (body, expected) in [
+            (json!({"colour": "red", "rollover": null}), " unknown_setting"),
+            (json!({"column_mapping": headers(201)}), "/column_mapping too_long"),
+            (json!({"column_mapping": {"x".repeat(101): "ignore"}}), "/column_mapping too_long"),
+            (json!({"column_mapping": {" - ": "ignore"}}), "/column_mapping blank"),
+            (
+                json!({"column_mapping": {"E-mail": "ignore", "email": "ignore"}}),
+                "/column_mapping column_twice",
+            ),
+            (window("2026-07-20", "2026-07-19"), "/rollover/until before_start"),
+            (window("2026-07-01", "2026-10-02"), "/rollover/until too_long"),
+        ] {
+            assert_eq!(faults(read(body.clone())), expected, "{body}");
+        }
+        assert_eq!(read(json!({})).unwrap(), Settings::default());
+        for body in [json!({"column_mapping": headers(200)}), window("2026-07-01", "2026-10-01")] {
+            assert!(read(body.clone()).is_ok(), "{body}");
+        }
+    }
+}
