@@ -117,7 +117,9 @@ async fn view(
     people.push(contact_id);
     // The index only says where to look: rights are read from the links themselves, strongly consistent.
     let directory = Directory::pick(&app.tables, &tenant, &people, &links).await?;
-    Ok(directory.person(contact_id).is_some().then_some(View { tenant, contact_id, directory }))
+    // Whoever has died signs in no more: somebody else holds the telephone.
+    let is_alive = directory.person(contact_id).is_some_and(|contact| !contact.deceased);
+    Ok(is_alive.then_some(View { tenant, contact_id, directory }))
 }
 
 /// `GET /v1/me`.

@@ -288,6 +288,7 @@ async fn still_allowed(
         Err(error) => return Err(error.into()),
     };
     let directory = Directory::pick(&app.tables, &tenant, &[contact, pupil], &[(pupil, contact)]).await?;
-    let both = directory.person(contact).is_some() && directory.person(pupil).is_some();
+    let both = directory.person(contact).is_some_and(|contact| !contact.deceased)
+        && directory.person(pupil).is_some();
     Ok(both && directory.visible_links().any(|(_, _, link)| Link::may_hold_account(link)))
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     finding::{Code, Finding},
+    likeness,
     roll::{Identity, Roll, full_fold},
     store::Scope,
 };
@@ -32,7 +33,8 @@ impl Roll {
     }
 
     /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
-    /// is one when folded and an e-mail address or number is (case 11); a later file that says otherwise parts them again.
+    /// is one when folded and an e-mail address or number is (case 11), unless title or relationship say that they are two, as of
+    /// father and son (case 12); a later file that says otherwise parts them again.
     fn join_duplicates(&mut self) {
         let mut holders: BTreeMap<(String, String), Identity> = BTreeMap::new();
         let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();
@@ -54,7 +56,7 @@ impl Roll {
                     .entry((full_fold(&person.name), point.to_owned()))
                     .or_insert_with(|| identity.clone());
                 let first = joined.get(first).unwrap_or(first);
-                if first != identity && !joined.contains_key(identity) {
+                if first != identity && !joined.contains_key(identity) && self.may_be_one(first, identity) {
                     joined.insert(identity.clone(), first.clone());
                 }
             }
@@ -70,6 +72,19 @@ impl Roll {
                 self.links.insert(((**pupil).clone(), to), link);
             }
         }
+    }
+
+    /// Whether title and relationship let two contacts without ids, of different pupils, be one person.
+    fn may_be_one(&self, one: &Identity, other: &Identity) -> bool {
+        let contact = |of: &Identity| self.people.get(&(Role::Contact, of.clone())).map(|entry| &entry.value);
+        let tie = |of: &Identity| match of {
+            Identity::InFamily(pupil, _) => self.links.get(&((**pupil).clone(), of.clone())),
+            Identity::Id(_) | Identity::Likeness(_) => None,
+        };
+        !contact(one).zip(contact(other)).is_some_and(|(one, other)| likeness::titles_contradict(one, other))
+            && !tie(one).zip(tie(other)).is_some_and(|(one, other)| {
+                likeness::contradict(one.value.relationship, other.value.relationship)
+            })
     }
 
     /// Pupils for whom the file has contacts, and none who can be reached (case 39). A file without contacts says nothing.

@@ -155,26 +155,42 @@ impl<'r> Finder<'r, '_> {
         }
     }
 
-    /// Entries without ids, among people without ids.
+    /// Entries without ids, among people without ids. Of one who may be either of two people with ids, nobody can say either.
     fn by_likeness(&mut self, role: Role) {
+        let unnumbered: Vec<_> =
+            self.roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()).collect();
+        if unnumbered.is_empty() {
+            return;
+        }
         let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
-        for (id, person) in self.directory.visible_people() {
-            if person.role == role && (person.source_ids.is_empty() || person.is_known_without_id) {
-                for key in self.keys_of(id, person) {
-                    index.entry(key).or_default().push(id);
-                }
+        let mut numbered: HashMap<Key, Vec<PersonId>> = HashMap::new();
+        for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
+            let is_known = person.source_ids.is_empty() || person.is_known_without_id;
+            if !is_known && (self.claims.contains_key(&id) || self.rejected.contains(&id)) {
+                continue;
+            }
+            let index = if is_known { &mut index } else { &mut numbered };
+            for key in self.keys_of(id, person) {
+                index.entry(key).or_default().push(id);
             }
         }
-        for (identity, entry) in self.roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()) {
-            let mut found: Vec<PersonId> = Vec::new();
+        for (identity, entry) in unnumbered {
             let aliases = self.roll.aliases.get(identity).into_iter().flatten();
-            for key in std::iter::once(identity).chain(aliases).filter_map(|identity| self.key(identity)) {
-                found.extend(index.get(&key).into_iter().flatten());
-            }
-            found.sort();
-            found.dedup();
+            let keys: Vec<_> =
+                std::iter::once(identity).chain(aliases).filter_map(|one| self.key(one)).collect();
+            let among = |index: &HashMap<Key, Vec<PersonId>>| {
+                let found: BTreeSet<PersonId> =
+                    keys.iter().filter_map(|key| index.get(key)).flatten().copied().collect();
+                found.into_iter().collect::<Vec<_>>()
+            };
+            let found = among(&index);
             match found[..] {
-                [] => {}
+                [] => {
+                    let either = among(&numbered);
+                    if either.len() > 1 {
+                        self.undecided(role, identity, entry.row, Code::Ambiguous, &either);
+                    }
+                }
                 [id] => self.settle(role, identity, entry, Is::Known(id)),
                 _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
             }

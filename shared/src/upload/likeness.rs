@@ -14,7 +14,9 @@ use std::{
 use jiff::civil::Date;
 
 use self::evidence::{Agreement, Evidence, Face};
-pub use self::people::{Tied, colleagues, contacts, merges, pupils};
+pub use self::people::{
+    Tied, colleagues, contacts, contradict, contradict_to_one, merges, pupils, titles_contradict,
+};
 
 /// What is known of somebody; whatever is not stays empty.
 #[derive(Clone, Debug, Default)]

@@ -61,6 +61,8 @@ fn edge_case_6_one_name_and_one_birthday_are_not_one_child() {
     // Without ids, two of the school fit: nobody is touched. Under new ids, nobody is proposed.
     let unsure = full(&read(&row(["Ann", "Smith", "", "3", "04/03/2018"], MARY)), &directory);
     assert!(unsure.proposals.iter().all(|proposal| proposal.role != Role::Pupil));
+    assert_eq!((unsure.counts.pupil.created, unsure.counts.pupil.missing), (0, 0));
+    assert_eq!(codes(&unsure.findings), ["2  ambiguous"]);
     // In one file without ids, another class says that they are two: the second row waits for ids.
     let roll = read(
         &(row(["Ann", "Smith", "", "3", "04/03/2018"], MARY)
@@ -92,6 +94,16 @@ fn edge_case_12_father_and_son_of_one_name_are_not_merged() {
     let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
     let directory = after(&(row(ann, father) + &row(ann, grandfather)));
     assert_eq!(count_of(&directory, Role::Contact), 2);
+    // Without ids the relationship tells them apart: of one child the second waits, of two children they are two.
+    let [father, grandfather] = [father, grandfather]
+        .map(|[is, given, family, _, email, mobile]| [is, given, family, "", email, mobile]);
+    let roll = read(&(row(ann, father) + &row(ann, grandfather)));
+    assert_eq!(codes(&roll.findings), ["3  ambiguous"]);
+    let ben = ["Ben", "Smith", "2", "1", "05/04/2020"];
+    let rows = row(ann, father) + &row(ben, grandfather);
+    let directory = after(&rows);
+    assert_eq!((count_of(&directory, Role::Contact), directory.visible_links().count()), (2, 2));
+    assert!(full(&read(&rows), &directory).changes.is_empty());
 }
 
 #[test]

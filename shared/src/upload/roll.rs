@@ -12,6 +12,7 @@ use super::{
     column::Column,
     finding::{Code, Finding},
     intake::{Place, Row, UPN},
+    likeness,
     plan::HeldBecause,
     store::Scope,
 };
@@ -282,9 +283,9 @@ impl Roll {
         let name = self.name(at, Role::Contact);
         let (emails, phones, unusable) = self.contact_points(at, Role::Contact);
         let source_ids = Self::source_ids(at, Role::Contact);
-        let relationship = at.text(Role::Contact, Field::Relationship);
+        let words = at.text(Role::Contact, Field::Relationship);
         if name.is_empty() && emails.is_empty() && phones.is_empty() && !unusable {
-            if !source_ids.is_empty() || relationship.is_some() {
+            if !source_ids.is_empty() || words.is_some() {
                 let place = at.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
                 self.find(at, place, Code::ContactIncomplete);
             }
@@ -298,6 +299,7 @@ impl Roll {
             },
             Identity::Id,
         );
+        let relationship = words.as_deref().map_or(Relationship::Unknown, Relationship::from_words);
         let contact = Person {
             title: at.text(Role::Contact, Field::Title),
             emails,
@@ -307,6 +309,7 @@ impl Roll {
             source_ids,
             ..Person::named(Role::Contact, name)
         };
+        let ends = (pupil, identity.clone());
         match self.people.get_mut(&(Role::Contact, identity.clone())) {
             None => {
                 let entry = Entry { row: at.row.number, value: Arc::new(contact) };
@@ -314,9 +317,12 @@ impl Roll {
             }
             Some(first) => {
                 if matches!(identity, Identity::InFamily(..)) {
-                    // Father and son, say, with one name (case 12): without ids the title alone tells them apart.
+                    // Father and son, say, with one name (case 12): without ids, title and relationship alone tell them apart.
                     let titles = (&first.value.title, &contact.title);
-                    if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other)) {
+                    let tie = self.links.get(&ends).map(|first| first.value.relationship);
+                    if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other))
+                        || tie.is_some_and(|tie| likeness::contradict_to_one(tie, relationship))
+                    {
                         return self.find(at, None, Code::Ambiguous);
                     }
                 }
@@ -328,11 +334,7 @@ impl Roll {
                 Arc::make_mut(&mut first.value).add_contact_points(&contact);
             }
         }
-        self.link(
-            at,
-            (pupil, identity),
-            relationship.as_deref().map_or(Relationship::Unknown, Relationship::from_words),
-        );
+        self.link(at, ends, relationship);
     }
 
     fn link(&mut self, at: At<'_>, ends: (Identity, Identity), relationship: Relationship) {

@@ -185,7 +185,7 @@ pub fn decide(directory: &Directory, claim: &Claim) -> Match {
         _ => return Match { verdict: Verdict::Review, ..NO },
     };
     let pair = Some((contact_id, pupil));
-    if !Link::may_hold_account(link) {
+    if contact.deceased || !Link::may_hold_account(link) {
         return Match { pair, ..NO };
     }
     let has_mobile = contact.phones.contains(&claim.mobile);

@@ -76,6 +76,23 @@ fn names_and_the_day_of_birth_find_one_family() {
             ProvedByCode,
             Some(Sms),
         ),
+        (
+            "her telephone, after her death",
+            |family, _| {
+                family
+                    .school
+                    .directory
+                    .people
+                    .get_mut(&family.mary)
+                    .unwrap()
+                    .value
+                    .as_mut()
+                    .unwrap()
+                    .deceased = true
+            },
+            No,
+            None,
+        ),
         ("day and month swapped", |_, claim| claim.born = DateOfBirth(date(2018, 4, 3)), No, None),
         ("another child", |_, claim| claim.child = PersonName::new("Ann", "Smith"), No, None),
         ("given name alone", |_, claim| claim.child = PersonName::new("Zoë", ""), No, None),

@@ -155,9 +155,13 @@ fn traits(person: &Person) -> Traits<'_> {
 
 /// Whether title and date of birth let two contacts be one person.
 fn may_be_one(one: &Person, other: &Person, evidence: &Evidence) -> bool {
+    evidence.born != Differs && !titles_contradict(one, other)
+}
+
+/// Whether two titles cannot be one person's.
+pub fn titles_contradict(one: &Person, other: &Person) -> bool {
     let stated = |person: &Person| person.title.as_deref().and_then(is_womans);
-    let titles_differ = stated(one).zip(stated(other)).is_some_and(|(one, other)| one != other);
-    evidence.born != Differs && !titles_differ
+    stated(one).zip(stated(other)).is_some_and(|(one, other)| one != other)
 }
 
 /// What a title says of who bears it, where it says anything.
@@ -171,7 +175,7 @@ fn is_womans(title: &str) -> Option<bool> {
 
 /// Whether two relationships cannot be one person's, even to two pupils: systems put a father down as a parent, a guardian or a
 /// step-parent, but not as a mother, a grandparent or a social worker.
-const fn contradict(one: Relationship, other: Relationship) -> bool {
+pub const fn contradict(one: Relationship, other: Relationship) -> bool {
     use Relationship::{Father, Grandparent, Mother, SocialWorker};
     match (one, other) {
         (Mother, Father) | (Father, Mother) => true,
@@ -183,7 +187,7 @@ const fn contradict(one: Relationship, other: Relationship) -> bool {
 }
 
 /// As [`contradict`], to one pupil: nobody is a child's father and brother.
-const fn contradict_to_one(one: Relationship, other: Relationship) -> bool {
+pub const fn contradict_to_one(one: Relationship, other: Relationship) -> bool {
     use Relationship::{Grandparent, Relative, SocialWorker};
     const fn is_close(relationship: Relationship) -> bool {
         is_parent(relationship) || matches!(relationship, Grandparent | SocialWorker)
