@@ -36,10 +36,10 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
     let emails = merge.contact_point(Field::Email, &before.emails, &after.emails);
     let mobiles = merge.contact_point(Field::Mobile, &phones(before, true), &mobiles);
     let others = merge.contact_point(Field::Landline, &phones(before, false), &others);
-    let name = if after.name.is_empty() { &before.name } else { &after.name };
+    let (was, is) = (&before.name, &after.name);
     let name = PersonName::new(
-        &merge.kept(Field::GivenName, &before.name.given().to_owned(), &name.given().to_owned()),
-        &merge.kept(Field::FamilyName, &before.name.family().to_owned(), &name.family().to_owned()),
+        &merge.name(Field::GivenName, was.given(), is.given()),
+        &merge.name(Field::FamilyName, was.family(), is.family()),
     );
     let born = merge.kept(Field::DateOfBirth, &before.date_of_birth, &after.date_of_birth);
     // The given and the family part are each the office's or the file's.
@@ -102,8 +102,12 @@ fn source_ids(before: &Person, after: &Person) -> Vec<SourceId> {
         after.source_ids.iter().any(|new| new.source == old.source && !before.source_ids.contains(new))
     };
     let mut ids: Vec<_> = before.source_ids.iter().filter(|old| !is_replaced(old)).cloned().collect();
+    let kept = ids.len();
     ids.extend(after.source_ids.iter().filter(|new| !before.source_ids.contains(new)).cloned());
-    ids.sort();
+    // In one order, unless there is no new one: the same file again changes nobody.
+    if ids.len() > kept {
+        ids.sort();
+    }
     ids
 }
 
@@ -121,6 +125,15 @@ impl Merge<'_> {
             self.by_hand.remove(&field);
         }
         if self.by_hand.contains(&field) { before.clone() } else { after.clone() }
+    }
+
+    /// A part of a name, which a blank does not clear: the cell may have been ruined, and a parent proves herself by it.
+    fn name(&mut self, field: Field, before: &str, after: &str) -> String {
+        if after.is_empty() {
+            before.to_owned()
+        } else {
+            self.kept(field, &before.to_owned(), &after.to_owned())
+        }
     }
 
     /// A field that a blank does not clear.

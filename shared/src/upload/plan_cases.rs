@@ -177,6 +177,14 @@ fn edge_case_59_a_blank_contact_point_is_cleared_by_the_second_file() {
 }
 
 #[test]
+fn edge_case_62_a_part_of_a_name_that_is_left_out_stays() {
+    let mut directory = after(&row(["Zoë", "Smith", "1", "3", "04/03/2018"], MARY));
+    let plan = full(&read(&row(["", "Smyth", "1", "3", "04/03/2018"], MARY)), &directory);
+    apply(&mut directory, &plan);
+    assert_eq!(person(&directory, "Zoë").1.name.family(), "Smyth");
+}
+
+#[test]
 fn edge_case_61_a_lost_leading_zero_is_another_id_until_the_office_agrees() {
     let mut directory = after(&row(["Ann", "Smith", "00123", "3", "04/03/2018"], MARY));
     let roll = read(&row(["Ann", "Smith", "123", "3", "04/03/2018"], MARY));
