@@ -48,8 +48,10 @@ pub async fn undone(demo: &mut Demo<'_>, school: &School) -> Result<()> {
     let mistake = &demo.file.mixed_up;
     let story = &demo.file.expected.story;
     let (mother, father) = (&story.mother, &story.father);
-    let (mothers_id, fathers_id) =
-        (school.find("contact", &mother.source_id).await?, school.find("contact", &father.source_id).await?);
+    let step = Step::start("Finding two parents");
+    let mothers_id = school.find("contact", &mother.source_id).await?;
+    let fathers_id = school.find("contact", &father.source_id).await?;
+    step.done();
     let upload =
         upload::take_in(demo, school, "Reading a file with a mistake", mistake.csv.as_bytes(), None).await?;
     upload.is("done")?;

@@ -1,5 +1,7 @@
 //! A school is taken on.
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use serde_json::json;
 
 use super::{client, client::Caller, story::Demo, text::say};
@@ -16,6 +18,8 @@ pub struct School {
     pub office: Caller,
     /// Somebody who writes messages.
     pub sender: Caller,
+    /// Ids of people found before, by the school's own: a search opens everybody, and an id never changes.
+    found: RefCell<BTreeMap<String, String>>,
 }
 
 impl School {
@@ -26,9 +30,15 @@ impl School {
 
     /// The id of the person whom the school's own system knows by `source_id`.
     pub async fn find(&self, role: &str, source_id: &str) -> Result<String> {
+        let key = format!("{role} {source_id}");
+        if let Some(id) = self.found.borrow().get(&key) {
+            return Ok(id.clone());
+        }
         let asked = json!({"role": role, "source_id": source_id});
         let found = self.office.post(&self.path("/people/search"), &asked).await?.expect(200)?;
-        client::text(&found["items"][0], "person_id").map(str::to_owned)
+        let id = client::text(&found["items"][0], "person_id")?.to_owned();
+        self.found.borrow_mut().insert(key, id.clone());
+        Ok(id)
     }
 }
 
@@ -58,5 +68,5 @@ pub async fn take_on(demo: &mut Demo<'_>) -> Result<School> {
     say(&format!("  Its id is {id}; the code for parents is {code}."))?;
     let office = demo.anybody.with(demo.stack.token(&["office"], Some(&id)).await?);
     let sender = demo.anybody.with(demo.stack.token(&["sender"], Some(&id)).await?);
-    Ok(School { id, code, office, sender })
+    Ok(School { id, code, office, sender, found: RefCell::default() })
 }
