@@ -266,7 +266,8 @@ fn the_readme_says_what_to_do_about_every_finding() {
     let source = fs::read_to_string(root().join("shared/src/upload/finding.rs")).expect("it is there");
     let refusals = fs::read_to_string(root().join("shared/src/upload/mod.rs")).expect("it is there");
     let words = |text: &str| -> Vec<String> {
-        let arms = text.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
+        let arms =
+            text.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
         let words = arms.filter_map(|line| line.split('"').nth(1));
         words.filter(|word| !word.contains(' ')).map(str::to_owned).collect()
     };

@@ -258,10 +258,10 @@ async fn edge_case_17_where_a_child_lives_is_nowhere() {
     }
     for place in ["Larchmews", "Quillby", "ZZ99"] {
         assert!(said.iter().all(|text| !text.contains(place)), "{place}");
-        let calls = world.stack.calls(0, place).await.expect("the tap answers");
+        let log = world.stack.calls(0, place).await.expect("the tap answers");
         assert!(
-            calls.iter().all(|call| matches!(call.function.as_str(), "presigned" | "runner")),
-            "{place}: {calls:?}"
+            log.iter().all(|call| matches!(call.function.as_str(), "presigned" | "runner")),
+            "{place}: {log:?}"
         );
     }
 }

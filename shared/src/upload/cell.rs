@@ -11,7 +11,7 @@ use crate::person::{
     email::EmailAddress,
     guardianship::Responsibility,
     name::{MAX_NAME_CHARS, is_invisible, tidy},
-    phone::{Parsed, PhoneError, PhoneNumber},
+    phone::{Parsed, PhoneError, PhoneKind, PhoneNumber},
 };
 
 /// The oldest a pupil on roll can be, in years.
@@ -158,6 +158,20 @@ pub fn is_year_unlikely(born: Option<DateOfBirth>, year_group: Option<&str>, tod
     (expected - year).abs() > 1
 }
 
+/// Of a cell with several numbers, or with a note beside one, the first that is a mobile: `07700 900123 / 01632 960123`,
+/// `07700 900123 (Mum)`. Nothing is guessed inside a number.
+pub fn first_mobile(raw: &str) -> Option<PhoneNumber> {
+    raw.split(|c: char| c.is_alphabetic() || "/;:,()&|".contains(c))
+        .filter_map(|part| PhoneNumber::parse(part).ok())
+        .map(|parsed| parsed.number)
+        .find(|number| number.kind() == PhoneKind::Mobile)
+        // A digit that was typed as a letter cuts a number in two: neither half is one.
+        .filter(|_| {
+            !raw.split_whitespace()
+                .any(|word| word.contains(|c: char| c.is_ascii_digit()) && word.contains(char::is_alphabetic))
+        })
+}
+
 /// Yes, no, or nothing that can be relied on.
 pub fn yes_no(raw: &str) -> Option<bool> {
     match raw.trim().to_ascii_lowercase().as_str() {
@@ -248,6 +262,23 @@ mod tests {
         );
         assert_eq!(text(" 00123 ").as_deref(), Some("00123"));
         assert_eq!(name("Null"), Ok("Null".to_owned()));
+    }
+
+    #[test]
+    fn of_several_numbers_the_first_mobile_is_used_and_none_is_guessed() {
+        for (raw, number) in [
+            ("07700 900123 (Mum)", "+447700900123"),
+            ("01632 960123 / 07700900456", "+447700900456"),
+            ("07700900123; 07700900456", "+447700900123"),
+            ("mob: 07700 900123", "+447700900123"),
+            ("079OO900123", ""),
+            ("07890x32109", ""),
+            ("ring after 6", ""),
+            ("01632 960123 / 01632 960456", ""),
+        ] {
+            let found = first_mobile(raw).map(|number| number.expose().to_owned()).unwrap_or_default();
+            assert_eq!(found, number, "{raw}");
+        }
     }
 
     proptest! {

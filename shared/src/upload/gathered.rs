@@ -87,24 +87,35 @@ impl Roll {
             })
     }
 
-    /// Pupils for whom the file has contacts, and none who can be reached (case 39). A file without contacts says nothing.
+    /// Pupils with very many contacts, and pupils for whom the file has contacts, and none who can be
+    /// reached (case 39). A file without contacts says nothing.
     fn without_contact(&mut self) {
+        /// More contacts than this on one pupil are worth a look: rostering services hold a file from six guardians on.
+        const MANY: usize = 6;
         if self.links.is_empty() || self.scope == Scope::Partial {
             return;
         }
         let mut reached: BTreeSet<&Identity> = BTreeSet::new();
+        let mut contacts: BTreeMap<&Identity, usize> = BTreeMap::new();
         for (pupil, contact) in self.links.keys() {
+            *contacts.entry(pupil).or_default() += 1;
             let contact = self.people.get(&(Role::Contact, contact.clone()));
             if contact.is_some_and(|entry| !entry.value.emails.is_empty() || !entry.value.phones.is_empty()) {
                 reached.insert(pupil);
             }
         }
-        let rows: Vec<_> = self
-            .of(Role::Pupil)
-            .filter(|(identity, _)| !reached.contains(identity))
-            .map(|(_, entry)| entry.row)
-            .collect();
-        self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::NoContact)));
+        let mut found = Vec::new();
+        for (identity, entry) in self.of(Role::Pupil) {
+            if !reached.contains(identity) {
+                found.push(Finding::at(entry.row, "", Code::NoContact));
+            }
+            if contacts.get(identity).is_some_and(|count| *count > MANY) {
+                found.push(Finding::at(entry.row, "", Code::ManyContacts));
+            }
+        }
+        for finding in found {
+            self.note(finding);
+        }
     }
 
     /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).

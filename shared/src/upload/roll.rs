@@ -450,6 +450,10 @@ impl Roll {
                         }
                         append(&mut phones, vec![parsed.number]);
                     }
+                    Err(Code::PhoneLetters) if cell::first_mobile(raw).is_some() => {
+                        append(&mut phones, cell::first_mobile(raw).into_iter().collect());
+                        self.find(at, Some(place), Code::SeveralNumbers);
+                    }
                     Err(code) => {
                         unusable = true;
                         self.find(at, Some(place), code);

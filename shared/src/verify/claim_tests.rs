@@ -88,7 +88,7 @@ fn names_and_the_day_of_birth_find_one_family() {
                     .value
                     .as_mut()
                     .unwrap()
-                    .deceased = true
+                    .deceased = true;
             },
             No,
             None,
