@@ -116,6 +116,7 @@ mod tests {
             (b"<!DOCTYPE x [<!ENTITY a \"b\">]><CTfile/>", Err(Refusal::UnsafeXml)),
             (b"{\"error\": \"unauthorised\"}", Err(Refusal::BrokenJson)),
             (b"", Err(Refusal::EmptyFile)),
+            (b"sourcedId,name,type\no1,Oakfield,school\n", Err(Refusal::PartOfBundle)),
             (b"Forename,Surname\nAnn,Smith\n", Ok("csv")),
         ] {
             assert_eq!(verdict(bytes), expected, "{}", String::from_utf8_lossy(bytes));

@@ -87,7 +87,15 @@ pub enum Whose {
 }
 
 /// Finds the layout from a table's first rows that hold anything.
+///
+/// # Errors
+/// What names nobody is refused; so is one file of a rostering bundle, whose organisations and teachers would be read as pupils.
 pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Refusal> {
+    const OF_A_BUNDLE: [&str; 3] = ["sourcedid", "usersourcedid", "classsourcedid"];
+    let mut names = head.iter().flat_map(|(_, names)| names);
+    if names.any(|name| OF_A_BUNDLE.contains(&fold(name).as_str())) {
+        return Err(Refusal::PartOfBundle);
+    }
     let mut best: Option<Layout> = None;
     for (row, names) in head {
         let layout = headed(*row, names, mapping);

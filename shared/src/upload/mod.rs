@@ -91,6 +91,9 @@ pub enum Refusal {
         "the archive cannot be read, or holds neither OneRoster nor School Data Sync files; export it again"
     )]
     UnknownArchive,
+    /// One file of a OneRoster or School Data Sync export.
+    #[error("this is one file of a OneRoster or School Data Sync export; send the whole zip")]
+    PartOfBundle,
     /// A name in the archive that leads out of it.
     #[error("the archive holds a file whose name leads out of it; it was not opened")]
     UnsafePath,
@@ -142,6 +145,7 @@ impl Refusal {
             Self::Encrypted => "encrypted",
             Self::BrokenWorkbook => "broken_workbook",
             Self::UnknownArchive => "unknown_archive",
+            Self::PartOfBundle => "part_of_bundle",
             Self::UnsafePath => "unsafe_path",
             Self::NestedArchive => "nested_archive",
             Self::ArchiveBomb => "archive_bomb",
