@@ -1,6 +1,9 @@
 //! What schools' systems write, in memory: one school of small families in every format.
 
-use std::io::{Cursor, Write};
+use std::{
+    fmt::Write as _,
+    io::{Cursor, Write},
+};
 
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
@@ -217,13 +220,12 @@ pub fn xls(rows: &Rows) -> Vec<u8> {
     for (row, cells) in rows.iter().enumerate() {
         for (column, text) in cells.iter().enumerate() {
             let at = [short(row), short(column), short(0)].concat();
-            sheet.extend(match Cell::of(text) {
-                Cell::Number(number) => record(0x0203, &[&at[..], &number.to_le_bytes()].concat()),
-                _ => {
-                    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-                    let length = short(text.encode_utf16().count());
-                    record(0x0204, &[&at[..], &length, &[1], &wide].concat())
-                }
+            sheet.extend(if let Cell::Number(number) = Cell::of(text) {
+                record(0x0203, &[&at[..], &number.to_le_bytes()].concat())
+            } else {
+                let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                let length = short(text.encode_utf16().count());
+                record(0x0204, &[&at[..], &length, &[1], &wide].concat())
             });
         }
     }
@@ -251,11 +253,11 @@ pub fn one_roster(families: usize, day: &str) -> Vec<u8> {
     let at = if day.is_empty() { String::new() } else { format!("{day}T08:00:00Z") };
     for n in 0..families {
         let (name, email, sms) = family(n);
-        users += &format!("P{n:04},,{at},true,o1,student,p{n},,Ada,{name},,,,,,C{n:04},03,\n");
-        users += &format!("C{n:04},,{at},true,o1,parent,c{n},,Grace,{name},,,{email},{sms},,P{n:04},,\n");
-        born += &format!("P{n:04},,{at},2018-05-14,\n");
+        let _ = writeln!(users, "P{n:04},,{at},true,o1,student,p{n},,Ada,{name},,,,,,C{n:04},03,");
+        let _ = writeln!(users, "C{n:04},,{at},true,o1,parent,c{n},,Grace,{name},,,{email},{sms},,P{n:04},,");
+        let _ = writeln!(born, "P{n:04},,{at},2018-05-14,");
     }
-    users += &format!("T0001,,{at},true,o1,teacher,t1,,Tess,Teacher,,,tess@example.com,,,,,\n");
+    let _ = writeln!(users, "T0001,,{at},true,o1,teacher,t1,,Tess,Teacher,,,tess@example.com,,,,,");
     let manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.users,bulk\nfile.demographics,bulk\n";
     archive(&[
         ("manifest.csv", manifest.as_bytes()),
@@ -276,10 +278,10 @@ pub fn school_data_sync(families: usize) -> Vec<u8> {
     let mut born = "userSourcedId,sex,birthDate\n".to_owned();
     for n in 0..families {
         let (name, email, sms) = family(n);
-        users += &format!("P{n:04},p{n},Ada,{name},,,,,\nC{n:04},,Grace,{name},,,{email},,{sms}\n");
-        roles += &format!("P{n:04},o1,student,,03,,,\n");
-        ties += &format!("P{n:04},C{n:04},parent\n");
-        born += &format!("P{n:04},,2018-05-14\n");
+        let _ = writeln!(users, "P{n:04},p{n},Ada,{name},,,,,\nC{n:04},,Grace,{name},,,{email},,{sms}");
+        let _ = writeln!(roles, "P{n:04},o1,student,,03,,,");
+        let _ = writeln!(ties, "P{n:04},C{n:04},parent");
+        let _ = writeln!(born, "P{n:04},,2018-05-14");
     }
     users += "T0001,t1,Tess,Teacher,,,tess@example.com,,\n";
     roles += "T0001,o1,teacher,,,,,\n";
