@@ -58,12 +58,12 @@ pub async fn let_the_lock_run_out(world: &World) {
     );
 }
 
-async fn visible(world: &World) -> usize {
+pub async fn visible(world: &World) -> usize {
     world.list("office", "/people").await.len()
 }
 
 /// No version waits for a generation that has not come: everything stored is what readers see.
-async fn nothing_is_pending(world: &World) {
+pub async fn nothing_is_pending(world: &World) {
     let school = world.stack.dynamo_get("DirectoryTable", &format!("SCH#{}", world.school), "SCHOOL").await;
     let school = school.expect("the table answers").expect("the school is there");
     let number = |value: &Value| text(&value["N"]).parse::<u64>().expect("a number");

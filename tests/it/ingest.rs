@@ -16,7 +16,7 @@ const BOOKKEEPING: usize = 10;
 const WINDOW: usize = 7;
 
 /// How many of each kind an upload created, as JSON of the contract.
-fn count(created: u64, changed: u64, unchanged: u64, missing: u64) -> Value {
+pub fn count(created: u64, changed: u64, unchanged: u64, missing: u64) -> Value {
     json!({"created": created, "changed": changed, "unchanged": unchanged, "missing": missing, "removed": 0})
 }
 
@@ -45,7 +45,7 @@ fn letter(index: usize) -> String {
 }
 
 /// The rows of a report below its header: row, column, severity, code.
-async fn report(world: &World, upload: &Value) -> Vec<[String; 4]> {
+pub async fn report(world: &World, upload: &Value) -> Vec<[String; 4]> {
     let answer = world.http.get(text(&upload["report_url"])).send().await.expect("S3 answers");
     assert_eq!(answer.status().as_u16(), 200);
     let csv = answer.text().await.expect("a report is text");

@@ -62,7 +62,7 @@ async fn ask(world: &World, route: &str, body: &Value, from: &str) -> Answer {
     }
 }
 
-async fn claim_from(world: &World, from: &str, body: &Value) -> Answer {
+pub async fn claim_from(world: &World, from: &str, body: &Value) -> Answer {
     ask(world, "POST /v1/verifications", body, from).await
 }
 

@@ -294,7 +294,12 @@ impl World {
 
     /// Asks for an upload of `bytes` bytes; returns the answer with `upload_id` and `put`.
     pub async fn announce(&self, bytes: usize, mode: &str) -> Value {
-        let body = json!({"file_name": "school.csv", "bytes": bytes, "mode": mode});
+        self.announce_for(bytes, mode, &json!("full")).await
+    }
+
+    /// The same for a part of the school: `full`, `partial` or `{"year_groups": […]}`.
+    pub async fn announce_for(&self, bytes: usize, mode: &str, scope: &Value) -> Value {
+        let body = json!({"file_name": "school.csv", "bytes": bytes, "mode": mode, "scope": scope});
         self.post("office", "/uploads", &body).await.expect(201)
     }
 
@@ -327,7 +332,12 @@ impl World {
 
     /// Uploads a file in a mode (`apply` or `preview`) and waits for what comes of it.
     pub async fn upload_as(&self, file: &[u8], mode: &str) -> Value {
-        let announced = self.announce(file.len(), mode).await;
+        self.upload_for(file, mode, &json!("full")).await
+    }
+
+    /// The same for a part of the school.
+    pub async fn upload_for(&self, file: &[u8], mode: &str, scope: &Value) -> Value {
+        let announced = self.announce_for(file.len(), mode, scope).await;
         assert_eq!(self.send_file(&announced, file).await, 200);
         self.settled(text(&announced["upload_id"])).await
     }

@@ -6,6 +6,7 @@ use super::{
     tests::{after, apply, codes, full, now, person, read, terms, upload},
     *,
 };
+use crate::person::SourceId;
 
 /// A pupil's row: given, family, id, year, date of birth; then the contact's relationship, given, family, id, e-mail, mobile.
 fn row(pupil: [&str; 5], contact: [&str; 6]) -> String {
@@ -161,6 +162,16 @@ fn a_proposal_that_is_refused_makes_somebody_new() {
     assert_eq!((plan.counts.pupil.created, plan.proposals.len()), (1, 0));
     apply(&mut directory, &plan);
     assert_eq!(count_of(&directory, Role::Pupil), 2);
+}
+
+#[test]
+fn edge_case_52_ids_in_whatever_order_are_the_same_ids() {
+    let directory = after(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
+    let id = |source: &str| SourceId { source: source.to_owned(), id: "1".to_owned() };
+    let ann =
+        Person { source_ids: vec![id("wonde"), id("upn")], ..Person::clone(person(&directory, "Ann").1) };
+    let says = Says { columns: &BTreeSet::new(), file: "two" };
+    assert_eq!(merge::person(&ann, &ann, says), ann);
 }
 
 #[test]
