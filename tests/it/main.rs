@@ -12,6 +12,7 @@ mod families;
 mod grants;
 mod ingest;
 mod messages;
+mod one_or_two;
 mod parents;
 mod people;
 mod reach;
