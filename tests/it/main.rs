@@ -17,6 +17,7 @@ mod identity;
 mod ingest;
 mod leavers;
 mod messages;
+mod one_or_two;
 mod parents;
 mod people;
 mod reach;
