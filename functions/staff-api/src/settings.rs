@@ -78,12 +78,12 @@ pub async fn get(app: &App, school: SchoolId) -> Result<Answer, ApiError> {
 }
 
 /// `PUT …/settings`: all of them; what is left out is as if it had never been settled. Files that arrive from now on are read
-/// by them.
+/// by them, and a plan that was made by the others is none any more: it cannot be approved.
 pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let settings = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
     app.tenant(school).await?;
     let active = Condition::Is("state", value(SchoolState::Active));
-    let update = Update::new().set("settings", settings);
+    let update = Update::new().set("settings", settings).add("revision", 1);
     let school: School = app.tables.update(key::school(school), update, active).await?;
     Answer::json(200, body(&school))
 }

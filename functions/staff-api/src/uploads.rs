@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::{
     connector::Connector,
     http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
-    id::{PersonId, SchoolId, UploadId},
+    id::{ConnectorId, PersonId, SchoolId, UploadId},
     object::{report_key, upload_key},
     queue::Task,
     random,
@@ -204,7 +204,9 @@ pub async fn approve(
             return Err(moved_on().into());
         }
         let held = upload.outcome.held_because;
-        if upload.asked_by == staff.subject && held.is_some_and(HeldBecause::needs_a_second_person) {
+        if held.is_some_and(HeldBecause::needs_a_second_person)
+            && sent_by(app, &upload).await? == staff.subject
+        {
             return Err(Problem::new(
                 Code::Forbidden,
                 "This upload would do something unusual: somebody else than who sent it has to look at it and approve it.",
@@ -247,6 +249,13 @@ pub async fn undo(app: &App, request: &Request, staff: &Staff, school: SchoolId)
         queue(app, &upload).await?;
     }
     Answer::json(202, json!({"upload_id": upload.upload_id, "status": upload.status}))
+}
+
+/// Whose upload it is: of a connector's, whoever made the connector and so may hold its secret.
+async fn sent_by(app: &App, upload: &Upload) -> Result<String, ApiError> {
+    let Ok(connector) = upload.asked_by.parse::<ConnectorId>() else { return Ok(upload.asked_by.clone()) };
+    let connector: Option<Connector> = app.tables.get(key::connector(upload.school_id, connector)).await?;
+    Ok(connector.map(|connector| connector.created_by).unwrap_or_default())
 }
 
 /// A write that lost to somebody else's is answered as if it had come after it.

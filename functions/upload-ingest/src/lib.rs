@@ -8,6 +8,7 @@ mod arrival;
 mod read;
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -31,7 +32,7 @@ use shared::{
         MAX_BYTES, Refusal,
         finding::{self, Finding},
         plan::{self, HeldBecause, Plan, Terms},
-        store::{FINDINGS_KEPT, Mode, Outcome, Upload, UploadStatus},
+        store::{FINDINGS_KEPT, Mode, Outcome, PROPOSALS_KEPT, Upload, UploadStatus},
         undo,
     },
 };
@@ -136,7 +137,12 @@ async fn take_in(app: &App, arrival: Arrival, deadline: Instant) -> Result<(), I
         Err(TenantError::NotActive) => return finish(app, &upload, upload.outcome.clone()).await,
         Err(error) => return Err(error.into()),
     };
-    let lock = apply::Lock::take(app, &tenant, upload_id).await?;
+    let lock = match apply::Lock::take(app, &tenant, upload_id).await {
+        Ok(lock) => lock,
+        // Another import is under way, and more may be waiting: a place further back in the queue, not a failure that counts.
+        Err(IngestError::Busy) => return hand_over(app, &upload).await,
+        Err(error) => return Err(error),
+    };
     // Read again now that nobody else is at it: an event delivered twice finds the first delivery's work done.
     let result = match app.tables.get::<Upload>(at()).await {
         Ok(Some(upload)) => match what_to_do(&upload) {
@@ -213,6 +219,12 @@ async fn decide(
         let school = &tenant.school;
         let directory = Directory::load(&app.tables, &tenant).await?;
         let now = time::now();
+        // An approval is for the plan that was shown: if the directory or the settings have moved on, or another file lies there,
+        // there is a new plan to look at, and nothing of it is rejected yet.
+        let approved = upload.approved_by.is_some()
+            && upload.outcome.planned_revision == school.revision
+            && upload.outcome.file_hash.as_deref() == Some(read.hash.as_str());
+        let nobody = BTreeSet::new();
         let terms = Terms {
             upload: upload.upload_id,
             scope: &upload.scope,
@@ -220,15 +232,10 @@ async fn decide(
             file: &read.hash[..16],
             is_rollover: school.settings.is_rollover(time::date_in(&school.time_zone, now)),
             last_export: school.exported.get(read.format).copied(),
-            rejected: &upload.rejected,
+            rejected: if approved { &upload.rejected } else { &nobody },
             now,
         };
         let plan = plan::plan(&read.roll, &directory, terms);
-        // An approval is for the plan that was shown: if the directory has moved on, or another file lies there, there is a
-        // new plan to look at.
-        let approved = upload.approved_by.is_some()
-            && upload.outcome.planned_revision == school.revision
-            && upload.outcome.file_hash.as_deref() == Some(read.hash.as_str());
         let held = if approved {
             None
         } else {
@@ -275,7 +282,7 @@ fn outcome(read: &ReadFile, plan: &Plan, held: Option<HeldBecause>, revision: u6
         dropped_columns: read.roll.dropped_columns,
         findings: plan.findings.iter().take(FINDINGS_KEPT).cloned().collect(),
         findings_total: plan.findings.len(),
-        proposals: plan.proposals.iter().take(FINDINGS_KEPT).copied().collect(),
+        proposals: plan.proposals.iter().take(PROPOSALS_KEPT).copied().collect(),
         proposals_total: plan.proposals.len(),
         exported_at: read.roll.exported_at,
         held_because: held,
@@ -297,6 +304,7 @@ async fn undo(app: &App, lock: &apply::Lock, upload: &Upload, deadline: Instant)
             upload.upload_id,
             upload.outcome.touched,
             tenant.school.generation,
+            time::now(),
         );
         let work = Work { changes: &undo.changes, ends: &undo.ends, withdrawals: &undo.withdrawals };
         let undone = Update::new()
@@ -358,7 +366,7 @@ async fn set(
     }
     if status == UploadStatus::Review {
         // What was approved is not what is shown now.
-        update = update.remove("approved_by");
+        update = update.remove("approved_by").remove("rejected");
     }
     match app
         .tables

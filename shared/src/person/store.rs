@@ -65,7 +65,11 @@ impl Versions {
         if !self.is_of(upload, generation) {
             return None;
         }
-        if self.is_undo(generation) { Some(&self.live) } else { self.former.as_ref() }
+        if self.live.generation <= generation {
+            return self.former.as_ref();
+        }
+        // Under another upload's unfinished version lies this one's own; what was before it is not there any more.
+        self.is_undo(generation).then_some(&self.live)
     }
 
     /// Whether the version that nobody sees yet takes one upload's own version back: no import writes over its own.
@@ -262,13 +266,13 @@ impl Directory {
     }
 }
 
-/// What people and links were before one upload: of those that are still as it wrote them.
+/// What people and links were before one upload: of those that are still as it wrote them, and of which that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Former {
-    /// People who were somebody before; who came with the upload is not among them.
-    pub people: BTreeMap<PersonId, Person>,
-    /// Links that were something before.
-    pub links: BTreeMap<(PersonId, PersonId), Link>,
+    /// Who they were; nobody, where they came with the upload.
+    pub people: BTreeMap<PersonId, Option<Person>>,
+    /// What they were; nothing, where they came with the upload.
+    pub links: BTreeMap<(PersonId, PersonId), Option<Link>>,
 }
 
 impl Former {
@@ -278,14 +282,14 @@ impl Former {
         let generation = tenant.school.generation;
         for (id, stored) in &directory.people {
             let at = key::person(tenant.id(), *id);
-            if let Some(person) = open(&tenant.key, &at, stored.versions.before(upload, generation))? {
-                former.people.insert(*id, person);
+            if let Some(before) = stored.versions.before(upload, generation) {
+                former.people.insert(*id, open(&tenant.key, &at, Some(before))?);
             }
         }
         for (ends, stored) in &directory.links {
             let at = key::link(tenant.id(), ends.0, ends.1);
-            if let Some(link) = open(&tenant.key, &at, stored.versions.before(upload, generation))? {
-                former.links.insert(*ends, link);
+            if let Some(before) = stored.versions.before(upload, generation) {
+                former.links.insert(*ends, open(&tenant.key, &at, Some(before))?);
             }
         }
         Ok(former)
@@ -330,7 +334,11 @@ fn next<T: Serialize>(
         details,
     };
     match before {
-        None => (Versions { rev: 1, live, former: None }, Condition::Absent),
+        // That there was nothing is said in full: where the former version is merely not known, an undo must not end anybody.
+        None => {
+            let nothing = Version { details: None, upload_id: None, ..live.clone() };
+            (Versions { rev: 1, live, former: Some(nothing) }, Condition::Absent)
+        }
         Some(before) => {
             // What was written under a generation that never became visible is simply replaced.
             let former = before.visible(tenant.school.generation).cloned();

@@ -51,7 +51,8 @@ pub fn is_overdue(created_at: Timestamp, last: Option<&RetentionRun>, now: Times
 
 /// Whether what a person or link was before its last visible change has been kept long enough.
 fn former_is_due(versions: &Versions, generation: u64, now: Timestamp) -> bool {
-    versions.former.is_some()
+    // That there was nothing before is no data: it stays, so that an undo knows who came with an upload.
+    versions.former.as_ref().is_some_and(|former| former.details.is_some())
         && versions.live.generation <= generation
         && now.as_second() - versions.live.written_at >= DataClass::FormerVersion.period().as_secs()
 }

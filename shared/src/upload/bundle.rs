@@ -5,7 +5,12 @@ use std::borrow::Cow;
 use csv::{ReaderBuilder, StringRecord};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-use super::{Refusal, archive::Archive, finding::Code, intake::Intake};
+use super::{
+    Refusal,
+    archive::Archive,
+    finding::{Code, letters},
+    intake::Intake,
+};
 
 /// A file of a bundle.
 pub(super) struct File {
@@ -86,8 +91,13 @@ impl File {
         for (index, name) in self.header.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             let is_in = |names: &[&str]| names.iter().any(|known| same(name, known));
             if !is_in(read) {
-                let why = if is_in(known) { Code::ColumnNotAgreed } else { Code::ColumnUnknown };
-                intake.leave_behind(1, &self.label(index), why);
+                // A name that no version of the format has may be anything, a child's in a file without a header: its letter says enough.
+                let (label, why) = if is_in(known) {
+                    (self.label(index), Code::ColumnNotAgreed)
+                } else {
+                    (self.named(&letters(index)), Code::ColumnUnknown)
+                };
+                intake.leave_behind(1, &label, why);
             }
         }
     }

@@ -239,7 +239,7 @@ impl Bundle<'_, '_> {
                     |(stem, _)| READ.iter().chain(OTHER_FILES).any(|known| stem.eq_ignore_ascii_case(known)),
                 );
             if !is_known {
-                intake.find(0, &name.chars().take(60).collect::<String>(), Code::FileUnexpected);
+                intake.find(0, "", Code::FileUnexpected);
             }
         }
     }

@@ -103,10 +103,10 @@ pub enum HeldBecause {
 }
 
 impl HeldBecause {
-    /// Whether somebody else than who sent the file has to approve it. Who asked for a preview, or named the days of the
-    /// rollover, has been careful already.
+    /// Whether somebody else than who sent the file has to approve it. Who asked for a preview
+    /// has been careful already.
     pub const fn needs_a_second_person(self) -> bool {
-        !matches!(self, Self::Preview | Self::PlannedRollover)
+        !matches!(self, Self::Preview)
     }
 }
 
@@ -118,6 +118,9 @@ pub enum Change {
     /// A link.
     Link((PersonId, PersonId), Link),
 }
+
+/// For how many days the safety stop remembers who has become missing.
+const MEMORY_DAYS: i64 = 7;
 
 /// What a file would do.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +182,11 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
     planner.links();
     planner.gone();
     planner.merges();
+    let stocks = planner.stocks();
     let mut plan = planner.plan;
+    let counts =
+        [plan.counts.pupil, plan.counts.contact, plan.counts.staff, plan.counts.governor, plan.counts.link];
+    let kinds: Vec<_> = counts.into_iter().zip(stocks).collect();
     plan.findings.extend(who.findings.iter().cloned());
     plan.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     plan.proposals.clone_from(&who.proposals);
@@ -188,7 +195,7 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
         plan.held,
         is_older.then_some(HeldBecause::OlderFile),
         (!plan.proposals.is_empty()).then_some(HeldBecause::SamePersonProposed),
-        hold(&plan.counts, terms.is_rollover),
+        hold(&kinds, terms.is_rollover),
     ];
     plan.held = held.into_iter().flatten().next();
     plan.withdrawals = withdrawals(directory, &plan.changes, terms.generation);
@@ -217,15 +224,27 @@ pub const fn subject(change: &Change) -> Subject {
     }
 }
 
-fn hold(counts: &Counts, is_rollover: bool) -> Option<HeldBecause> {
-    let kinds = [counts.pupil, counts.contact, counts.staff, counts.governor, counts.link];
+/// How many of a kind the school has, and how many of it have become missing within [`MEMORY_DAYS`] and are still not named.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stock {
+    here: usize,
+    lately_missing: usize,
+}
+
+fn hold(kinds: &[(Count, Stock)], is_rollover: bool) -> Option<HeldBecause> {
     let over = |limits: Limits| {
-        let share = |part: usize, percent: usize, count: &Count| {
-            part * 100 > percent * (count.changed + count.unchanged + count.missing)
+        // Of what the school has, not of what the file names: a delta names only what has changed. What went lately counts along: a
+        // tenth every night would empty a school in a month.
+        let much_missing = |(count, stock): &(Count, Stock)| {
+            count.missing > 0
+                && (count.missing + stock.lately_missing) * 100
+                    > limits.missing * (stock.here + stock.lately_missing)
         };
-        if kinds.iter().any(|count| share(count.missing, limits.missing, count)) {
+        let much_changed =
+            |(count, stock): &(Count, Stock)| count.changed * 100 > limits.changed * stock.here;
+        if kinds.iter().any(much_missing) {
             Some(HeldBecause::ManyMissing)
-        } else if kinds.iter().any(|count| share(count.changed, limits.changed, count)) {
+        } else if kinds.iter().any(much_changed) {
             Some(HeldBecause::ManyChanged)
         } else {
             None
@@ -254,6 +273,27 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// What the school has of each kind, in the order of the counts.
+    fn stocks(&self) -> [Stock; 5] {
+        let since = self.terms.now - crate::time::days(MEMORY_DAYS);
+        let mut stocks = [Stock::default(); 5];
+        for (id, person) in self.directory.visible_people() {
+            let kind = match person.role {
+                Role::Pupil => 0,
+                Role::Contact => 1,
+                Role::Staff => 2,
+                Role::Governor => 3,
+            };
+            match person.missing_since {
+                None => stocks[kind].here += 1,
+                Some(at) if at > since && !self.named.contains(&id) => stocks[kind].lately_missing += 1,
+                Some(_) => {}
+            }
+        }
+        stocks[4].here = self.directory.visible_links().filter(|(_, _, link)| link.holds()).count();
+        stocks
+    }
+
     /// Plans everybody in one role.
     fn people(&mut self, role: Role) {
         let ties = self.ties(role);
@@ -394,7 +434,13 @@ impl<'a> Planner<'a> {
                     self.plan.changes.push(Change::Link(ends, entry.value.clone()));
                 }
                 // The office has taken it away, and the source does not know yet.
-                Some(before) if before.ended => count.unchanged += 1,
+                Some(before) if before.ended && !entry.value.restricted => count.unchanged += 1,
+                // A restriction is known of whoever it is against, tied or not: they may share somebody's mailbox.
+                Some(before) if before.ended => {
+                    count.changed += 1;
+                    let link = Link { restricted: true, ended: false, ..merge::link(before, &entry.value) };
+                    self.plan.changes.push(Change::Link(ends, link));
+                }
                 Some(before) => {
                     let after = merge::link(before, &entry.value);
                     if after == *before {
@@ -429,7 +475,14 @@ impl<'a> Planner<'a> {
         let replaced = self.directory.visible_links().any(|(pupil, contact, link)| {
             link.restricted && !named.contains(&(pupil, contact)) && joined_by_somebody_new.contains(&pupil)
         });
-        self.plan.held = replaced.then_some(HeldBecause::RestrictedContactReplaced);
+        // A pupil who comes back as somebody new would come without the restriction that hangs on who they were.
+        let forgotten = self.plan.counts.pupil.created > 0
+            && self.directory.visible_links().any(|(pupil, _, link)| {
+                link.restricted
+                    && !self.named.contains(&pupil)
+                    && self.directory.person(pupil).is_some_and(|person| self.is_missing(pupil, person))
+            });
+        self.plan.held = (replaced || forgotten).then_some(HeldBecause::RestrictedContactReplaced);
     }
 
     /// Whom the source says is gone.
@@ -442,10 +495,12 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        let written: BTreeSet<Subject> = self.plan.changes.iter().map(subject).collect();
         let mut gone: BTreeSet<PersonId> = BTreeSet::new();
         for one in &self.roll.gone {
             gone.extend(index.get(&(one.role, one.source, one.id.as_str())));
         }
+        gone.retain(|id| !written.contains(&Subject::Person(*id)) && !self.who.undecided.contains(id));
         for id in gone {
             let Some(person) = self.directory.person(id) else { continue };
             if person.missing_since.is_none()

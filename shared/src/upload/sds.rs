@@ -55,8 +55,10 @@ struct Relationship {
 /// # Errors
 /// See [`Intake::row`]. What is wrong with the bundle itself is found, not refused.
 pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-    for name in archive.names().filter(|name| !FILES.iter().any(|known| name.eq_ignore_ascii_case(known))) {
-        intake.find(0, &name.chars().take(60).collect::<String>(), Code::FileUnexpected);
+    // Not by its name: people put people's names there.
+    let is_known = |name: &str| FILES.iter().any(|known| name.eq_ignore_ascii_case(known));
+    for _ in archive.names().filter(|name| !is_known(name)) {
+        intake.find(0, "", Code::FileUnexpected);
     }
     let mut roster = Roster::new(SOURCE, "roles.csv role", "relationships.csv relationshipRole");
     let mut said = read_roles(archive, &mut roster, intake)?;

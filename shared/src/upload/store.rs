@@ -27,6 +27,8 @@ pub const WAITING_HOURS: i64 = 24;
 pub const REVIEW_DAYS: i64 = 7;
 /// How long an applied upload can be taken back: 30 days, as long as former versions are kept.
 pub const UNDO_DAYS: i64 = 30;
+/// Proposals kept in the record, so that each can be rejected: as many as fit into an item beside the findings.
+pub const PROPOSALS_KEPT: usize = 2_000;
 /// Findings kept in the record; the report has them all.
 pub const FINDINGS_KEPT: usize = 100;
 
@@ -126,7 +128,7 @@ pub struct Outcome {
     /// The school's revision that the plan was made from.
     #[serde(default)]
     pub planned_revision: u64,
-    /// Whom the office is asked about: the first [`FINDINGS_KEPT`].
+    /// Whom the office is asked about: the first [`PROPOSALS_KEPT`].
     #[serde(default)]
     pub proposals: Vec<Proposal>,
     /// All of them.
@@ -176,7 +178,7 @@ pub struct Upload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
     /// People whom the office, approving it, said a proposal does not mean.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub rejected: BTreeSet<PersonId>,
     /// Who asked for it to be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

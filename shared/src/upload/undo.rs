@@ -5,15 +5,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{
     plan::{Change, withdrawals},
     store::Undone,
 };
 use crate::{
-    id::UploadId,
+    id::{PersonId, UploadId},
     person::{
+        Person,
         guardianship::Link,
-        store::{Directory, Former, Subject, Versions},
+        store::{Directory, Former, Subject},
     },
 };
 
@@ -32,59 +35,60 @@ pub struct Undo {
 
 /// Plans the undo of `upload`. `touched` is how many people and ties the upload wrote.
 ///
-/// A restriction is the one thing that stays: it is lifted by hand, on purpose, never by taking a file back.
+/// Whoever came with the upload ends, unless somebody has been tied to them since. Where it is not known any more what was before, and
+/// for whatever has changed since, everything stays. What protects a child (a restriction, a confidential address) is lifted by hand,
+/// on purpose, never by taking a file back. Who was missing before is missing from now on, and not about to be erased.
 pub fn undo(
     directory: &Directory,
     former: &Former,
     upload: UploadId,
     touched: usize,
     generation: u64,
+    now: Timestamp,
 ) -> Undo {
     let mut undo = Undo::default();
-    let is_its = |versions: &Versions| versions.is_of(upload, generation);
-    for (id, stored) in &directory.people {
-        if !is_its(&stored.versions) {
-            continue;
-        }
-        match former.people.get(id) {
-            Some(before) => undo.changes.push(Change::Person(*id, Arc::new(before.clone()))),
-            None if stored.value.is_some() => undo.ends.push(Subject::Person(*id)),
-            None => {}
-        }
-    }
-    for (ends, stored) in &directory.links {
-        if !is_its(&stored.versions) {
-            continue;
-        }
-        let restricted = stored.value.as_ref().is_some_and(|link| link.restricted);
-        match former.links.get(ends) {
+    let mut ends = BTreeSet::new();
+    for (at, before) in &former.links {
+        let Some(after) = directory.links.get(at).and_then(|stored| stored.value.as_ref()) else { continue };
+        match before {
             Some(before) => {
-                let link = Link { restricted: restricted || before.restricted, ..before.clone() };
-                if Some(&link) != stored.value.as_ref() {
-                    undo.changes.push(Change::Link(*ends, link));
+                let link = Link {
+                    restricted: before.restricted || after.restricted,
+                    address_confidential: before.address_confidential || after.address_confidential,
+                    missing_since: before.missing_since.map(|_| now),
+                    ..before.clone()
+                };
+                if link != *after {
+                    undo.changes.push(Change::Link(*at, link));
                 }
             }
-            // A contact who came with the restriction stays, and so does the tie: taking them away would forget the court's word.
-            None if restricted => {}
-            None if stored.value.is_some() => undo.ends.push(Subject::Link(ends.0, ends.1)),
-            None => {}
+            // Taking the tie away would forget the court's word.
+            None if after.restricted => {}
+            None => drop(ends.insert(Subject::Link(at.0, at.1))),
         }
     }
-    let ending: BTreeSet<_> = undo.ends.iter().copied().collect();
-    let kept_fast: BTreeSet<_> = directory
-        .links
-        .iter()
-        .filter(|(ends, stored)| {
-            stored.value.as_ref().is_some_and(|link| link.restricted)
-                && !ending.contains(&Subject::Link(ends.0, ends.1))
-        })
-        .flat_map(|(ends, _)| [Subject::Person(ends.0), Subject::Person(ends.1)])
+    let tied: BTreeSet<PersonId> = directory
+        .visible_links()
+        .filter(|(pupil, contact, _)| !ends.contains(&Subject::Link(*pupil, *contact)))
+        .flat_map(|(pupil, contact, _)| [pupil, contact])
         .collect();
-    undo.ends.retain(|subject| !kept_fast.contains(subject));
-    let restored = undo.changes.len() + undo.ends.len();
-    undo.undone = Undone { restored, kept: touched.saturating_sub(restored) };
-    let ends: BTreeSet<_> = undo.ends.iter().copied().collect();
+    for (id, before) in &former.people {
+        match before {
+            Some(before) => {
+                let missing_since = before.missing_since.map(|_| now);
+                undo.changes.push(Change::Person(*id, Arc::new(Person { missing_since, ..before.clone() })));
+            }
+            None if tied.contains(id) => {}
+            None => drop(ends.insert(Subject::Person(*id))),
+        }
+    }
     undo.withdrawals = withdrawals(directory, &undo.changes, generation);
     undo.withdrawals.retain(|subject| !ends.contains(subject));
+    undo.ends = ends.into_iter().collect();
+    let restored = undo.changes.len() + undo.ends.len();
+    undo.undone = Undone { restored, kept: touched.saturating_sub(restored) };
+    debug_assert!(undo.ends.iter().all(|subject| {
+        directory.versions(*subject).is_some_and(|versions| versions.is_of(upload, generation))
+    }));
     undo
 }
