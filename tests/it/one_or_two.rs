@@ -36,8 +36,8 @@ async fn edge_case_04_twins_are_told_apart_by_the_whole_forename() {
     let twins = [id(&world, "pupil", "P4").await, id(&world, "pupil", "P5").await];
 
     // One letter less under an id of her own, and Ella not there: somebody new, and nobody is asked to merge them.
-    let third = child(ella.clone(), "Elle", "P6");
-    let upload = taken(&world, &among_others(vec![third, ellie.clone()]).bytes()).await;
+    let another = child(ella.clone(), "Elle", "P6");
+    let upload = taken(&world, &among_others(vec![another, ellie.clone()]).bytes()).await;
     assert_eq!(
         (&upload["counts"]["pupil"]["created"], &upload["counts"]["pupil"]["missing"], &upload["proposals"]),
         (&json!(1), &json!(1), &json!([])),

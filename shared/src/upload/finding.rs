@@ -227,6 +227,7 @@ impl Code {
             | Self::RoleUnknown
             | Self::FileUnexpected
             | Self::ManyContacts
+            | Self::NoContact
             | Self::MergeProposed => Severity::Info,
             Self::DateInvalid
             | Self::DateOutOfRange
@@ -247,7 +248,6 @@ impl Code {
             | Self::LinkUnknown
             | Self::RecordInvalid
             | Self::FileBroken
-            | Self::NoContact
             | Self::ModeBroken
             | Self::SamePersonProposed
             | Self::TextGarbled

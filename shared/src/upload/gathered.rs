@@ -34,8 +34,7 @@ impl Roll {
 
     /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
     /// is one when folded and an e-mail address or number is (case 11), unless title or relationship say that they are two, as of
-    /// father and son (case 12); the office
-    /// parts them by hand.
+    /// father and son (case 12). The office parts them by hand.
     fn join_duplicates(&mut self) {
         let mut holders: BTreeMap<(String, String), Identity> = BTreeMap::new();
         let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();

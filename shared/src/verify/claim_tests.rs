@@ -79,16 +79,8 @@ fn names_and_the_day_of_birth_find_one_family() {
         (
             "her telephone, after her death",
             |family, _| {
-                family
-                    .school
-                    .directory
-                    .people
-                    .get_mut(&family.mary)
-                    .unwrap()
-                    .value
-                    .as_mut()
-                    .unwrap()
-                    .deceased = true;
+                let mary = family.school.directory.people.get_mut(&family.mary).unwrap();
+                mary.value.as_mut().unwrap().deceased = true;
             },
             No,
             None,
