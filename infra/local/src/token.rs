@@ -68,8 +68,17 @@ pub(crate) async fn issue(
     })
 }
 
+/// The emulator's pool breaks off now and then where several are signed in at one moment; each call may be made again.
 async fn call(aws: &Aws, action: &str, body: &Value) -> Result<Value> {
-    aws.json("cognito-idp", &format!("AWSCognitoIdentityProviderService.{action}"), body).await
+    const ATTEMPTS: usize = 5;
+    let target = format!("AWSCognitoIdentityProviderService.{action}");
+    for _ in 1..ATTEMPTS {
+        match aws.json("cognito-idp", &target, body).await {
+            Err(error) if error.to_string().contains("changed size during iteration") => {}
+            answered => return answered,
+        }
+    }
+    aws.json("cognito-idp", &target, body).await
 }
 
 /// `office#2` -> `office`.
