@@ -7,7 +7,7 @@ use crate::{
     families::{TITLE, approved, taken},
     ingest::{count, people_and_links},
     messages::draft,
-    parents::{but, claim, codes, looked_at, mother, place, session, stored},
+    parents::{but, claim, looked_at, mother, place, session, stored},
     sheet::{COURT_ORDER, EMAIL, MOBILE, RESPONSIBILITY, Row, Sheet, YEAR},
     sync::{found, held},
     world::{World, text},
