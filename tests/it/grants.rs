@@ -29,7 +29,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ),
     (
         "upload-ingest: sqs:SendMessage on UploadsQueue",
-        "only a file that takes longer than the function may is handed over",
+        "only a file that takes longer than the function may, or that finds the school taken, is handed over",
     ),
     (
         "retention-cleanup: dynamodb:UpdateItem on AccessTable",

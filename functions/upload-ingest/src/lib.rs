@@ -334,9 +334,10 @@ fn end(upload: &Upload, record: Update, is_still: Condition, school: Update) -> 
     }
 }
 
-/// Queues the upload for a worker with a whole time limit before it: what is written already is not written again.
+/// Queues the upload for a later worker, who has a whole time limit and perhaps the school to itself: what is written already is
+/// not written again.
 async fn hand_over(app: &App, upload: &Upload) -> Result<(), IngestError> {
-    tracing::info!(school = %upload.school_id, upload = %upload.upload_id, "time is running out; handed over");
+    tracing::info!(school = %upload.school_id, upload = %upload.upload_id, "handed over to a later worker");
     let task = Task::ApplyUpload { school_id: upload.school_id, upload_id: upload.upload_id };
     Ok(app.queues.send(&app.uploads_queue, &upload.school_id.to_string(), &[task]).await?)
 }
