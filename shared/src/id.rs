@@ -118,6 +118,8 @@ ids! {
     VerificationId = "ver_";
     /// A parent's account. It belongs to no school.
     AccountId = "acc_";
+    /// A parent's session. Its token, which is a secret, begins alike and is no id.
+    SessionId = "ses_";
 }
 
 #[cfg(test)]

@@ -41,10 +41,17 @@ pub enum Task {
         /// Which chunk, from 0.
         chunk: u32,
     },
-    /// Make a one-time code and send it to the registered contact; a claim that matched nothing is dropped here.
+    /// Look at what somebody asked for, and send a one-time code to the registered contact if it fits.
     SendCode {
         /// The attempt.
         verification_id: VerificationId,
+    },
+    /// A code was entered: tell those who should know.
+    TellParents {
+        /// The attempt.
+        verification_id: VerificationId,
+        /// The account was signed in to elsewhere before.
+        new_device: bool,
     },
     /// Erase what is due at one school.
     Sweep {

@@ -110,6 +110,13 @@ pub struct SchoolContacts {
     pub dpo_email: crate::person::email::EmailAddress,
 }
 
+impl SchoolContacts {
+    /// The school's own addresses, which never stand for a parent.
+    pub fn addresses(&self) -> Vec<crate::person::email::EmailAddress> {
+        vec![self.reply_to.clone(), self.dpo_email.clone()]
+    }
+}
+
 impl Record for School {
     const KIND: &'static str = "school";
     const TABLE: TableName = TableName::Directory;

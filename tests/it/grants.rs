@@ -32,7 +32,7 @@ const UNSEEN: &[(&str, &str)] = &[
         "only a file that takes longer than the function may, or that finds the school taken, is handed over",
     ),
     (
-        "retention-cleanup: dynamodb:UpdateItem on AccessTable",
+        "retention-cleanup: dynamodb:PutItem on AccessTable",
         "only an account of two schools outlives its contact at one of them",
     ),
     ("logs:CreateLogStream", "Lambda itself writes what a function prints"),

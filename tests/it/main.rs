@@ -22,6 +22,8 @@ mod parents;
 mod people;
 mod reach;
 mod retention;
+mod reviews;
+mod sessions;
 mod settings;
 mod sheet;
 mod sync;

@@ -1,12 +1,9 @@
 //! One-time codes: made here, because a queue holds ids only, and the ten minutes run from sending.
 
 use shared::{
-    channel::{
-        Channel, SendError,
-        email::{Email, Sender, local_part},
-    },
+    channel::{Channel, SendError},
     id::VerificationId,
-    person::{Person, store::Directory},
+    person::{phone::COUNTRY, store::Directory},
     random,
     school::{Tenant, TenantError},
     seal::Domain,
@@ -15,24 +12,34 @@ use shared::{
         table::{Condition, StoreError, Update, value},
     },
     time,
-    verify::{claim::Verdict, code, limit::Limit, store::Verification},
+    verify::{
+        account::ContactPoint,
+        claim::Verdict,
+        code,
+        limit::{EVERYBODY, Limit},
+        notice::Notice,
+        store::Verification,
+    },
 };
 
-use crate::{App, WorkError};
+use crate::{App, WorkError, look, tell};
 
-/// Makes and sends the code of a claim; a claim that matched nothing ends here.
-pub async fn send(app: &App, verification_id: VerificationId) -> Result<(), WorkError> {
-    let Some(verification) = app.tables.get::<Verification>(key::verification(verification_id)).await? else {
+/// Looks at what somebody asked for, and makes and sends a code if it fits; what fits nothing ends here.
+pub async fn send(app: &App, id: VerificationId) -> Result<(), WorkError> {
+    let Some(verification) = app.tables.get::<Verification>(key::verification(id)).await? else {
         return Ok(());
     };
-    let (Verdict::ProvedByCode, false, false) =
-        (verification.verdict, verification.code_sent, verification.used)
-    else {
-        return Ok(());
-    };
-    let (Some(school), Some(contact), Some(channel)) =
-        (verification.school_id, verification.contact_id, verification.channel)
-    else {
+    let verification = look::look(app, verification).await?;
+    if verification.verdict != Some(Verdict::ProvedByCode) {
+        return tell::school(app, &verification).await;
+    }
+    let (Some(school), Some(contact), Some(channel), false, false) = (
+        verification.school_id,
+        verification.contact_id,
+        verification.channel,
+        verification.code_sent,
+        verification.used,
+    ) else {
         return Ok(());
     };
     let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
@@ -40,100 +47,75 @@ pub async fn send(app: &App, verification_id: VerificationId) -> Result<(), Work
         Err(TenantError::NotActive) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let now = time::now();
-    // Counted once per claim, however often the carrier asks to wait.
-    let counted = verification.code_hash.is_some();
-    if !counted
-        && (!Limit::CodesPerContact.take(&app.tables, &contact.to_string(), now).await?
-            || !Limit::CodesPerSchool.take(&app.tables, &school.to_string(), now).await?)
+    // The person is read again: a code goes to the registered contact point, never to one that the claimant typed.
+    let directory = Directory::pick(&app.tables, &tenant, &[contact], &[]).await?;
+    let Some(point) = directory.person(contact).and_then(|person| ContactPoint::of(person, channel)) else {
+        return Ok(());
+    };
+    let accounts = app.keyring.key(Domain::Accounts).await?;
+    let point_hash = point.blind(&accounts);
+    // Counted once per attempt, however often the carrier asks to wait.
+    if verification.code_hash.is_none()
+        && !may_send(app, &verification, &tenant, channel, &point_hash).await?
     {
         tracing::warn!(%school, %contact, "no code sent: the day's number is used up");
         return Ok(());
     }
-    let directory = Directory::pick(&app.tables, &tenant, &[contact], &[]).await?;
-    let Some(person) = directory.person(contact) else { return Ok(()) };
-    let accounts = app.keyring.key(Domain::Accounts).await?;
     let code = code::draw(random::bytes());
-    let hash = code::hash(&accounts, verification_id, &code);
-    let update = Update::new().set("code_hash", &hash).set("code_until", (now + code::LIFETIME).as_second());
+    let hash = code::hash(&accounts, id, &code);
+    let until = (time::now() + code::LIFETIME).as_second();
+    let update = Update::new().set("code_hash", &hash).set("code_until", until).set("point", &point_hash);
     // The newest code wins: one that was made before a crash never works once this one is written.
-    match app
-        .tables
-        .update::<Verification>(
-            key::verification(verification_id),
-            update,
-            Condition::Is("used", value(false)),
-        )
-        .await
-    {
+    let unused = Condition::Is("used", value(false));
+    match app.tables.update::<Verification>(key::verification(id), update, unused).await {
         Ok(_) => {}
         Err(StoreError::Conflict) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    deliver(app, &tenant, person, channel, &code).await?;
+    let text = code::sms_text(&code, &tenant.school.name);
+    let subject = format!("Your code for {}", tenant.school.name);
+    match app.tell(&tenant, &point, Notice { subject, text }).await {
+        // In doubt, the parent simply asks for another.
+        Ok(()) | Err(SendError::InDoubt) => {}
+        Err(SendError::BadContact) => {
+            tracing::warn!(%school, "a code was not delivered: the carrier refuses the registered contact point");
+        }
+        Err(error) => return Err(error.into()),
+    }
     let sent = Update::new().set("code_sent", true);
-    match app
-        .tables
-        .update::<Verification>(
-            key::verification(verification_id),
-            sent,
-            Condition::Is("code_hash", value(&hash)),
-        )
-        .await
-    {
+    let newest = Condition::Is("code_hash", value(&hash));
+    match app.tables.update::<Verification>(key::verification(id), sent, newest).await {
         Ok(_) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// To the registered contact point, never to one that the claimant typed: the person is read again, and a contact point that
-/// has changed since is simply another one.
-async fn deliver(
+/// Counts the code by every rule that concerns it; the narrowest first, so that one target's guesser uses up nobody else's.
+async fn may_send(
     app: &App,
+    verification: &Verification,
     tenant: &Tenant,
-    person: &Person,
     channel: Channel,
-    code: &str,
-) -> Result<(), WorkError> {
-    let text = code::sms_text(code, &tenant.school.name);
-    let sent = match channel {
-        Channel::Sms => match person.mobile() {
-            Some(mobile) => app.text(mobile, &tenant.school.sms_id, &text).await,
-            None => return Ok(()),
-        },
-        Channel::Email => match person.email() {
-            Some(email) => {
-                let sender = Sender {
-                    name: tenant.school.name.clone(),
-                    local_part: local_part(&tenant.school.name),
-                    reply_to: None,
-                };
-                let html = format!(
-                    "<!doctype html><html lang=\"en-GB\"><body><p>{}</p></body></html>",
-                    text.replace('&', "&amp;").replace('<', "&lt;")
-                );
-                app.mailer
-                    .send_one(
-                        &sender,
-                        &Email {
-                            to: email.clone(),
-                            subject: format!("Your code for {}", tenant.school.name),
-                            text,
-                            html,
-                        },
-                    )
-                    .await
-            }
-            None => return Ok(()),
-        },
+    point: &str,
+) -> Result<bool, StoreError> {
+    let now = time::now();
+    let per_point = match (verification.account_id, verification.known_device) {
+        (None, _) => Limit::ClaimCodes,
+        (Some(_), false) => Limit::SignInCodes,
+        (Some(_), true) => Limit::KnownDeviceCodes,
     };
-    match sent {
-        // In doubt, the parent simply asks for another.
-        Ok(_) | Err(SendError::InDoubt) => Ok(()),
-        Err(SendError::BadContact) => {
-            tracing::warn!(school = %tenant.id(), "a code was not delivered: the carrier refuses the registered contact point");
-            Ok(())
+    let school = tenant.id().to_string();
+    let texts = format!("{school}#{COUNTRY}");
+    let rules: &[(Limit, &str)] = match channel {
+        Channel::Sms => {
+            &[(per_point, point), (Limit::TextsPerSchoolAndCountry, &texts), (Limit::Texts, EVERYBODY)]
         }
-        Err(error) => Err(error.into()),
+        Channel::Email => &[(per_point, point), (Limit::MailsPerSchool, &school)],
+    };
+    for (limit, subject) in rules {
+        if !limit.take(&app.tables, subject, now).await? {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }

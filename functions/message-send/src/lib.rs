@@ -1,4 +1,4 @@
-//! Sends: chunks of messages, and one-time codes.
+//! Sends: chunks of messages, one-time codes, and notices about verifications.
 //!
 //! No carrier is called before the claim on the chunk is written. A worker that dies between the carrier and the record leaves
 //! the chunk in doubt: what may have been sent becomes `unknown` and is not sent again by itself, except for emergencies,
@@ -6,6 +6,8 @@
 
 mod chunk;
 mod code;
+mod look;
+mod tell;
 
 use std::sync::Arc;
 
@@ -13,16 +15,21 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
     app::Cloud,
     batch::{self, Failure},
-    channel::{SendError, email::Mailer, sms::Texter},
+    channel::{
+        SendError,
+        email::{Email, Mailer, Sender, local_part},
+        sms::Texter,
+    },
     config::{self, ConfigError, Stage},
     person::{phone::PhoneNumber, store::ReadError},
     queue::Task,
-    school::TenantError,
+    school::{Tenant, TenantError},
     seal::{Keyring, SealError},
     store::{
         key::TableName,
         table::{StoreError, Tables},
     },
+    verify::{account::ContactPoint, notice::Notice},
 };
 
 /// What the function was given.
@@ -61,6 +68,25 @@ impl App {
         }
         self.texter.send(to, sender_id, text).await
     }
+
+    /// Tells one person something in the school's name, where no message is: a code, or a notice about their account.
+    async fn tell(&self, tenant: &Tenant, point: &ContactPoint, notice: Notice) -> Result<(), SendError> {
+        let school = &tenant.school;
+        match point {
+            ContactPoint::Mobile(mobile) => {
+                self.text(mobile, &school.sms_id, &notice.text).await?;
+            }
+            ContactPoint::Email(address) => {
+                let name = school.name.clone();
+                let sender = Sender { name, local_part: local_part(&school.name), reply_to: None };
+                let text = notice.text.replace('&', "&amp;").replace('<', "&lt;");
+                let html = format!("<!doctype html><html lang=\"en-GB\"><body><p>{text}</p></body></html>");
+                let Notice { subject, text } = notice;
+                self.mailer.send_one(&sender, &Email { to: address.clone(), subject, text, html }).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Works through a batch.
@@ -75,7 +101,12 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
                 Task::SendCode { verification_id } => {
                     code::send(&app, verification_id).await.map_err(Failure::retry)
                 }
-                _ => Err(Failure::retry("this queue takes send_chunk and send_code tasks only")),
+                Task::TellParents { verification_id, new_device } => {
+                    tell::parents(&app, verification_id, new_device).await.map_err(Failure::retry)
+                }
+                _ => {
+                    Err(Failure::retry("this queue takes send_chunk, send_code and tell_parents tasks only"))
+                }
             }
         }
     })

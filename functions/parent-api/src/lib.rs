@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use shared::{
     app::Cloud,
-    config::ConfigError,
+    config::{self, ConfigError},
     http::{Problem, Request, request},
     seal::Keyring,
     store::{key::TableName, table::Tables},
@@ -25,6 +25,8 @@ use shared::{
 pub struct App {
     tables: Tables,
     keyring: Arc<Keyring>,
+    /// The version of the privacy notice that is in force.
+    privacy_notice: String,
 }
 
 impl App {
@@ -32,7 +34,11 @@ impl App {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
         let tables = cloud.tables(&[TableName::Directory, TableName::Access, TableName::Keys])?;
-        Ok(Self { keyring: cloud.keyring(&tables)?, tables })
+        Ok(Self {
+            keyring: cloud.keyring(&tables)?,
+            tables,
+            privacy_notice: config::required("PRIVACY_NOTICE")?,
+        })
     }
 }
 
@@ -43,6 +49,11 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
         let parent = Parent::from_request(&app.tables, &request, time::now()).await?;
         match request.route.as_str() {
             "GET /v1/me" => account::me(app, &parent).await,
+            "DELETE /v1/me" => account::delete(app, &parent).await,
+            "PUT /v1/me/privacy-notice" => account::accept_notice(app, &parent, &request).await,
+            "GET /v1/me/sessions" => account::sessions(app, &parent).await,
+            "DELETE /v1/me/sessions" => account::revoke_all(app, &parent).await,
+            "DELETE /v1/me/sessions/{session_id}" => account::revoke(app, &parent, &request).await,
             "GET /v1/me/children" => children::list(app, &parent).await,
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,

@@ -47,13 +47,13 @@ impl View {
 /// What the parent may see at this moment. A school whose contract has ended shows nothing.
 pub async fn views(app: &App, parent: &Parent) -> Result<Vec<View>, ApiError> {
     let mut views = Vec::new();
-    for (school, contact) in &parent.account.contacts {
-        let tenant = match Tenant::load(&app.tables, &app.keyring, *school).await {
+    for (school, contact) in parent.account.contacts() {
+        let tenant = match Tenant::load(&app.tables, &app.keyring, school).await {
             Ok(tenant) => tenant,
             Err(TenantError::NotActive) => continue,
             Err(error) => return Err(error.into()),
         };
-        if let Some(view) = view(app, tenant, *school, *contact).await? {
+        if let Some(view) = view(app, tenant, school, contact).await? {
             views.push(view);
         }
     }

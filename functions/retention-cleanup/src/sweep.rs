@@ -14,10 +14,10 @@ use shared::{
     school::{Tenant, TenantError},
     store::{
         key::{self, TableName},
-        table::{Condition, StoreError, TRANSACTION_ITEMS, Update, Write, value},
+        table::{Condition, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     upload::store::{Due, Upload, UploadStatus},
-    verify::store::{Account, AccountOf},
+    verify::account::{Account, AccountOf},
 };
 
 use crate::App;
@@ -223,24 +223,15 @@ impl Sweep<'_> {
         let Some(of) = tables.get::<AccountOf>(key::account_of(self.school, contact)).await? else {
             return Ok(());
         };
-        let account: Option<Account> = tables.get(key::account(of.account_id)).await?;
-        let mut writes =
-            vec![Write::delete(TableName::Access, key::account_of(self.school, contact), Condition::Always)];
-        if let Some(account) = account {
-            let contacts: Vec<_> =
-                account.contacts.iter().copied().filter(|pair| *pair != (self.school, contact)).collect();
-            let unchanged = Condition::Is("contacts", value(&account.contacts));
-            writes.push(if contacts.is_empty() {
-                Write::delete(TableName::Access, key::account(of.account_id), unchanged)
-            } else {
-                Write::update(
-                    TableName::Access,
-                    key::account(of.account_id),
-                    Update::new().set("contacts", contacts),
-                    unchanged,
-                )
-            });
-        }
+        let writes = match tables.get::<Account>(key::account(of.account_id)).await? {
+            Some(account) => {
+                let rest = account.without((self.school, contact));
+                let mut writes = rest.write(Some(account.rev))?;
+                writes.extend(account.unlink(&rest));
+                writes
+            }
+            None => vec![Write::delete(TableName::Access, of.key(), Condition::Always)],
+        };
         tables.transact(writes).await?;
         self.count(DataClass::Account, 1);
         Ok(())

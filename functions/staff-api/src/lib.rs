@@ -13,6 +13,7 @@ mod schools;
 mod search;
 mod settings;
 mod uploads;
+mod verifications;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub struct App {
     exports: Bucket,
     fanout_queue: String,
     uploads_queue: String,
+    send_queue: String,
     claim_names: ClaimNames,
     sms_part_price: String,
 }
@@ -62,6 +64,7 @@ impl App {
             exports: cloud.bucket("EXPORTS_BUCKET")?,
             fanout_queue: config::required("FANOUT_QUEUE_URL")?,
             uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
+            send_queue: config::required("SEND_URGENT_QUEUE_URL")?,
             claim_names: ClaimNames::from_env(),
             sms_part_price: config::or("SMS_PART_PRICE", "0.04"),
         })
@@ -144,6 +147,10 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         }
         ("DELETE", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::delete(app, request, school))?.await
+        }
+        ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
+        ("POST", "/verifications/{verification_id}/decision") => {
+            at(&[Office]).map(|()| verifications::decide(app, request, &staff, school))?.await
         }
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await

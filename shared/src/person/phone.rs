@@ -14,6 +14,9 @@ use super::name::is_invisible;
 #[serde(transparent)]
 pub struct PhoneNumber(String);
 
+/// The country code of the numbers that are texted: schools write to UK mobiles.
+pub const COUNTRY: &str = "44";
+
 /// What a number can be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhoneKind {

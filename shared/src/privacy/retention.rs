@@ -38,6 +38,8 @@ pub enum DataClass {
     Account,
     /// A parent's session.
     Session,
+    /// That a device was signed in to an account: the hash of a token that opens nothing any more.
+    KnownDevice,
     /// A counter that limits attempts.
     Limit,
     /// The answer kept for a repeated `Idempotency-Key`.
@@ -80,7 +82,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -95,6 +97,7 @@ impl DataClass {
         Self::Verification,
         Self::Account,
         Self::Session,
+        Self::KnownDevice,
         Self::Limit,
         Self::Idempotency,
         Self::RetentionRun,
@@ -117,6 +120,7 @@ impl DataClass {
             Self::Verification => "verification",
             Self::Account => "account",
             Self::Session => "session",
+            Self::KnownDevice => "known_device",
             Self::Limit => "limit",
             Self::Idempotency => "idempotency",
             Self::RetentionRun => "retention_run",
@@ -140,7 +144,7 @@ impl DataClass {
             // Evidence of an attack on a child's record stays findable for a term.
             Self::Verification => days(90),
             // 24 months without use.
-            Self::Account => days(730),
+            Self::Account | Self::KnownDevice => days(730),
             Self::Session => days(30),
             Self::Limit => days(2),
             Self::Idempotency => minutes(24 * 60),
@@ -154,7 +158,7 @@ impl DataClass {
             Self::Person | Self::Link => Trigger::Absence,
             Self::FormerVersion => Trigger::Change,
             Self::UploadFile => Trigger::UploadEnd,
-            Self::Account | Self::Session => Trigger::LastUse,
+            Self::Account | Self::Session | Self::KnownDevice => Trigger::LastUse,
             Self::Connector => Trigger::Revocation,
             Self::Upload
             | Self::UploadReport
@@ -181,9 +185,12 @@ impl DataClass {
             | Self::Message
             | Self::Outcome
             | Self::RetentionRun => Eraser::Sweep,
-            Self::Verification | Self::Account | Self::Session | Self::Limit | Self::Idempotency => {
-                Eraser::TimeToLive
-            }
+            Self::Verification
+            | Self::Account
+            | Self::Session
+            | Self::KnownDevice
+            | Self::Limit
+            | Self::Idempotency => Eraser::TimeToLive,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
-use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, UploadId, VerificationId};
+use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId};
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
@@ -183,9 +183,40 @@ pub fn account_of(school: SchoolId, contact: PersonId) -> Key {
     Key::new(school_partition(school), format!("ACC#{contact}"))
 }
 
-/// access: a session, by the SHA-256 of its token in hexadecimal.
-pub fn session(token_hash: &str) -> Key {
+/// access: a session, with its account.
+pub fn session(account: AccountId, session: SessionId) -> Key {
+    Key::new(format!("ACC#{account}"), format!("SES#{session}"))
+}
+
+/// The sort-key prefix of an account's sessions.
+pub const SESSIONS: &str = "SES#";
+
+/// access: from the SHA-256 of a session's token, in hexadecimal, to the session.
+pub fn session_token(token_hash: &str) -> Key {
     Key::new(format!("SES#{token_hash}"), "SESSION")
+}
+
+/// access: from a contact point to an account that was proved by it; `point` is a keyed hash.
+pub fn login(point: &str, school: SchoolId, contact: PersonId) -> Key {
+    Key::new(logins(point), format!("LOGIN#{school}#{contact}"))
+}
+
+/// The partition of everything that a contact point has proved.
+pub fn logins(point: &str) -> String {
+    format!("PNT#{point}")
+}
+
+/// access: a claim in the school's list. Sorts by time, because the id does.
+pub fn review(school: SchoolId, verification: VerificationId) -> Key {
+    Key::new(school_partition(school), format!("REV#{verification}"))
+}
+
+/// The sort-key prefix of a school's reviews.
+pub const REVIEWS: &str = "REV#";
+
+/// access: that somebody was told about a verification; `whom` is an id or a word.
+pub fn told(verification: VerificationId, whom: &str) -> Key {
+    Key::new(format!("VER#{verification}"), format!("TOLD#{whom}"))
 }
 
 /// access: a counter. `subject` is an id or a keyed hash.
@@ -237,7 +268,11 @@ mod tests {
             verification(claim),
             account(parent),
             account_of(of, contact),
-            session("ab12"),
+            session(parent, SessionId::new(at, &[9; 10])),
+            session_token("ab12"),
+            login("cd34", of, contact),
+            review(of, claim),
+            told(claim, "school"),
             limit("codes", "x", 42),
             idempotency("sch", "h"),
             school_key(of),
@@ -261,7 +296,11 @@ mod tests {
         VER#ver_~6068606060606060606 / CLAIM
         ACC#acc_~7078707070707070707 / ACCOUNT
         SCH#sch_~1018101010101010101 / ACC#per_~3038303030303030303
+        ACC#acc_~7078707070707070707 / SES#ses_~9098909090909090909
         SES#ab12 / SESSION
+        PNT#cd34 / LOGIN#sch_~1018101010101010101#per_~3038303030303030303
+        SCH#sch_~1018101010101010101 / REV#ver_~6068606060606060606
+        VER#ver_~6068606060606060606 / TOLD#school
         LIM#codes#x / WINDOW#42
         IDEM#sch / KEY#h
         SCH#sch_~1018101010101010101 / KEY

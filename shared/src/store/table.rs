@@ -138,6 +138,11 @@ impl Write {
         Self { key, table, what: What::Update(update), condition }
     }
 
+    /// The item that it writes.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Removes the item at `key`.
     pub fn delete(table: TableName, key: Key, condition: Condition) -> Self {
         Self { key, table, what: What::Delete, condition }

@@ -49,7 +49,7 @@ pub struct ChildBody {
 }
 
 /// A claim whose every part can be compared.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claim {
     /// The school's code.
     pub school_code: String,

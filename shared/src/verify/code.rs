@@ -1,7 +1,6 @@
 //! One-time codes: 8 digits, ten minutes from sending, the newest only, five attempts.
 //!
-//! A guesser has five attempts per claim and at most five codes a day per contact: 25 in 10^8, or 2.5 in 10^7 per target and
-//! day, below the 10^-6 aimed at.
+//! How many codes there are for one target, and what a guesser's odds are, is the arithmetic of [`super::limit`].
 
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;

@@ -1,4 +1,11 @@
 //! Limits: one enum, each with its number, window and arithmetic.
+//!
+//! Windows are aligned to the clock, so up to twice a number fits across a border. A code is one of 10^8 and takes five
+//! attempts. To one contact point go at most 4 + 3 + 3 codes a day: 10 × 2 × 5 = 100 guesses in 10^8, the 10^-6 per target and
+//! day that is aimed at.
+//!
+//! No stranger can lock a parent out of an existing account: sessions that hold are not counted at all, and who asks from a device
+//! that was signed in before has codes of their own ([`Limit::KnownDeviceCodes`]) that nobody else can use up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,69 +18,88 @@ use crate::{
     },
 };
 
-/// Something that is counted per subject and window.
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+
+/// Something that is counted per subject and window. A subject is an id, a keyed hash or a word, never a contact point or an
+/// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Claims from one source address. 30 an hour lets a classroom of parents behind one address through at a parents' evening,
-    /// and holds a guesser to 720 claims a day.
+    /// Claims from one source address. 30 an hour lets a roomful of parents behind one address through at a parents' evening, and
+    /// holds a guesser to 720 claims a day.
     ClaimsPerSource,
-    /// Codes to one contact. Five a day: with five attempts each, 25 guesses in 10^8.
-    CodesPerContact,
-    /// Codes of one school. 2,000 a day: a school of 1,000 pupils on its first day; at 4 p a text, pumping costs at most £80.
-    CodesPerSchool,
+    /// Signing in again from one source address: as many.
+    SignInsPerSource,
+    /// Claims in all. 3,000 schools of 600 parents who all come in one week of ten busy hours a day: 1.8 million in 50 hours are
+    /// 36,000 an hour; what goes beyond is an attack, and costs us no more than that.
+    Claims,
+    /// Signing in again from devices that are not known, in all: as many.
+    SignIns,
+    /// Claims that name one child. Twenty a day: two parents, four grandparents and their slips; who guesses at a family's facts
+    /// gets 20 guesses.
+    ClaimsPerChild,
+    /// Codes for claims to one contact point.
+    ClaimCodes,
+    /// Codes for signing in again, to one contact point, from a device that is not known.
+    SignInCodes,
+    /// The same from a device that was signed in to the account before.
+    KnownDeviceCodes,
+    /// Texts with codes per school and country. 2,000 a day: a school of 1,000 pupils on its first day; at 4 p a text, pumping
+    /// costs a school at most £80 a day.
+    TextsPerSchoolAndCountry,
+    /// Texts with codes in all. 50,000 a day are £2,000, and 16 for each of 3,000 schools.
+    Texts,
+    /// Codes by e-mail per school. They cost next to nothing; 4,000 a day guard the school's name as a sender.
+    MailsPerSchool,
+    /// Claims put before a school's office. 50 a day are what an office can look at; the next are told to try again by silence,
+    /// like everything else.
+    ReviewsPerSchool,
+    /// Mails that tell the office of them: five a day, the list has them all.
+    NoticesPerSchool,
 }
 
 impl Limit {
-    /// The word in the key.
-    pub const fn word(self) -> &'static str {
+    /// The word in the key, the number, and the window in seconds.
+    const fn rule(self) -> (&'static str, i64, i64) {
         match self {
-            Self::ClaimsPerSource => "claims_per_source",
-            Self::CodesPerContact => "codes_per_contact",
-            Self::CodesPerSchool => "codes_per_school",
+            Self::ClaimsPerSource => ("claims_per_source", 30, HOUR),
+            Self::SignInsPerSource => ("sign_ins_per_source", 30, HOUR),
+            Self::Claims => ("claims", 40_000, HOUR),
+            Self::SignIns => ("sign_ins", 40_000, HOUR),
+            Self::ClaimsPerChild => ("claims_per_child", 20, DAY),
+            Self::ClaimCodes => ("claim_codes", 4, DAY),
+            Self::SignInCodes => ("sign_in_codes", 3, DAY),
+            Self::KnownDeviceCodes => ("known_device_codes", 3, DAY),
+            Self::TextsPerSchoolAndCountry => ("texts_per_school_and_country", 2_000, DAY),
+            Self::Texts => ("texts", 50_000, DAY),
+            Self::MailsPerSchool => ("mails_per_school", 4_000, DAY),
+            Self::ReviewsPerSchool => ("reviews_per_school", 50, DAY),
+            Self::NoticesPerSchool => ("notices_per_school", 5, DAY),
         }
     }
 
-    /// The number.
-    pub const fn most(self) -> i64 {
-        match self {
-            Self::ClaimsPerSource => 30,
-            Self::CodesPerContact => 5,
-            Self::CodesPerSchool => 2_000,
-        }
-    }
-
-    /// The window, in seconds. Windows are aligned, so that up to twice the number fits across a border.
-    pub const fn window(self) -> i64 {
-        match self {
-            Self::ClaimsPerSource => 3_600,
-            Self::CodesPerContact | Self::CodesPerSchool => 86_400,
-        }
-    }
-
-    /// Counts one; false when the number is used up. `subject` is an id or a keyed hash, never a contact point or an address.
+    /// Counts one; false when the number is used up.
     pub async fn take(self, tables: &Tables, subject: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let window = now.as_second() / self.window();
-        let ends = (window + 1) * self.window();
+        let (word, most, length) = self.rule();
+        let window = now.as_second() / length;
+        let ends = (window + 1) * length;
         let update = Update::new()
             .add("count", 1)
-            .set("rule", self.word())
+            .set("rule", word)
             .set("subject", subject)
             .set("window", window)
-            .set("ttl", ends + 86_400);
-        match tables
-            .update::<Counter>(
-                key::limit(self.word(), subject, window),
-                update,
-                Condition::MissingOrBelow("count", value(self.most())),
-            )
-            .await
-        {
+            .set("ttl", ends + DAY);
+        let below = Condition::MissingOrBelow("count", value(most));
+        match tables.update::<Counter>(key::limit(word, subject, window), update, below).await {
             Ok(_) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
+
+/// The subject of a limit that counts everybody.
+pub const EVERYBODY: &str = "all";
 
 /// A counter as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,5 +120,25 @@ impl Record for Counter {
     }
     fn expires(&self) -> Option<i64> {
         Some(self.ttl)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::code::ATTEMPTS;
+
+    #[test]
+    fn guessing_at_one_contact_point_for_a_day_succeeds_once_in_a_million_at_most() {
+        let codes: i64 = [Limit::ClaimCodes, Limit::SignInCodes, Limit::KnownDeviceCodes]
+            .map(|limit| limit.rule())
+            .iter()
+            .map(|(_, most, window)| {
+                assert_eq!(*window, DAY);
+                most
+            })
+            .sum();
+        // Twice the number across the border of two windows; codes are 10^8.
+        assert!(codes * 2 * ATTEMPTS * 1_000_000 <= 100_000_000);
     }
 }

@@ -2,8 +2,12 @@
 //! session that follows. Names and date of birth select; only a code to the registered contact point proves; the link
 //! authorises.
 
+pub mod account;
 pub mod claim;
 pub mod code;
 pub mod limit;
+pub mod notice;
+pub mod review;
 pub mod session;
+pub mod sign_in;
 pub mod store;

@@ -1,0 +1,234 @@
+//! Signing in again, and where a code goes that the office has approved. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{
+    account::{Contact, ContactPoint, Login},
+    claim,
+};
+use crate::{
+    channel::Channel,
+    id::{PersonId, SchoolId},
+    person::{Person, email::EmailAddress, guardianship::Link, store::Directory},
+};
+
+/// A school's directory, and the school's own addresses.
+pub type SchoolNow = (Directory, Vec<EmailAddress>);
+
+/// The contact to whose registered contact point a code goes: one that has it still, alone, and that may see a child.
+///
+/// Whoever shares it at any of the schools, or has it there now, would come in too: then it goes to nobody. A school that is
+/// not among `schools` has no say.
+pub fn contact(
+    point: &ContactPoint,
+    logins: &[Login],
+    schools: &BTreeMap<SchoolId, SchoolNow>,
+) -> Option<Contact> {
+    let here = |login: &Login| schools.get(&login.school_id).map(|school| (login.contact_id, school));
+    let is_shared = |(contact, (directory, own)): (PersonId, &SchoolNow)| {
+        let has = has(directory, contact, point);
+        (has && !claim::is_own(directory, contact, point.channel(), own))
+            || (!has && directory.visible_people().any(|(_, person)| holds(person, point)))
+    };
+    if logins.iter().filter_map(here).any(is_shared) {
+        return None;
+    }
+    let signs_in = |login: &&Login| {
+        here(login).is_some_and(|(contact, (directory, _))| {
+            has(directory, contact, point) && sees_a_child(directory, contact)
+        })
+    };
+    logins.iter().find(signs_in).map(|login| (login.school_id, login.contact_id))
+}
+
+/// The channel for a code that the office has approved, if the tie allows an account: a contact point of the contact's own before
+/// one that is shared, because the office knows who asks. Never the school's own.
+pub fn channel_after_approval(
+    directory: &Directory,
+    contact: PersonId,
+    pupil: PersonId,
+    own: &[EmailAddress],
+) -> Option<Channel> {
+    let person = directory.person(contact).filter(|person| !person.deceased)?;
+    directory.person(pupil)?;
+    directory.link(pupil, contact).filter(|link| link.may_hold_account())?;
+    let channels = [Channel::Sms, Channel::Email];
+    let alone = channels.into_iter().find(|channel| claim::is_own(directory, contact, *channel, own));
+    alone.or_else(|| {
+        channels.into_iter().find(|channel| match ContactPoint::of(person, *channel) {
+            Some(ContactPoint::Email(address)) => !own.contains(&address),
+            Some(ContactPoint::Mobile(_)) => true,
+            None => false,
+        })
+    })
+}
+
+fn has(directory: &Directory, contact: PersonId, point: &ContactPoint) -> bool {
+    directory.person(contact).is_some_and(|person| {
+        !person.deceased && ContactPoint::of(person, point.channel()).as_ref() == Some(point)
+    })
+}
+
+fn holds(person: &Person, point: &ContactPoint) -> bool {
+    match point {
+        ContactPoint::Mobile(number) => person.phones.contains(number),
+        ContactPoint::Email(address) => person.emails.contains(address),
+    }
+}
+
+fn sees_a_child(directory: &Directory, contact: PersonId) -> bool {
+    directory.visible_links().any(|(pupil, of, link)| {
+        of == contact && Link::may_hold_account(link) && directory.person(pupil).is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        id::AccountId,
+        person::{
+            made_up::{Families, responsible},
+            phone::PhoneNumber,
+        },
+    };
+
+    const MOBILE: &str = "07700 900001";
+
+    fn school(n: u8) -> SchoolId {
+        SchoolId::new(Timestamp::UNIX_EPOCH, &[n; 10])
+    }
+
+    /// A school with Mary and her daughter Zoë.
+    fn families() -> (Families, PersonId, PersonId) {
+        let mut school = Families::default();
+        let zoe = school.pupil("Zoë O'Connor", "3", "3A");
+        let mary = school.contact("Mary O'Connor", "mary@example.com", &[MOBILE]);
+        school.link(zoe, mary, responsible());
+        (school, zoe, mary)
+    }
+
+    type Change = fn(&mut Families, PersonId, PersonId);
+
+    #[test]
+    fn a_contact_point_signs_in_only_while_it_is_one_persons_alone() {
+        let table: [(&str, Change, bool); 8] = [
+            ("as it was proved", |_, _, _| {}, true),
+            ("changed", |school, _, mary| school.person(mary).phones.clear(), false),
+            (
+                "no longer the first",
+                |school, _, mary| {
+                    let other = PhoneNumber::parse("07700 900002").unwrap().number;
+                    school.person(mary).phones.insert(0, other);
+                },
+                false,
+            ),
+            (
+                "shared with the father since",
+                |school, zoe, _| {
+                    let father = school.contact("Cy O'Connor", "cy@example.com", &[MOBILE]);
+                    school.link(zoe, father, responsible());
+                },
+                false,
+            ),
+            (
+                "another family's since",
+                |school, _, mary| {
+                    school.person(mary).phones.clear();
+                    school.contact("Jo Smith", "jo@example.com", &[MOBILE]);
+                },
+                false,
+            ),
+            ("died", |school, _, mary| school.person(mary).deceased = true, false),
+            (
+                "kept away from the only child",
+                |school, zoe, mary| school.link(zoe, mary, Link { restricted: true, ..responsible() }),
+                false,
+            ),
+            (
+                "a child of two is left",
+                |school, zoe, mary| {
+                    school.link(zoe, mary, Link { restricted: true, ..responsible() });
+                    let other = school.pupil("Max O'Connor", "5", "5A");
+                    school.link(other, mary, responsible());
+                },
+                true,
+            ),
+        ];
+        let point = ContactPoint::Mobile(PhoneNumber::parse(MOBILE).unwrap().number);
+        for (what, change, signs_in) in table {
+            let (mut one, zoe, mary) = families();
+            change(&mut one, zoe, mary);
+            let login = |n: u8, contact_id| Login {
+                point: String::new(),
+                account_id: AccountId::new(Timestamp::UNIX_EPOCH, &[1; 10]),
+                school_id: school(n),
+                contact_id,
+                expires: 0,
+            };
+            let mut schools = BTreeMap::from([(school(1), (one.directory, Vec::new()))]);
+            let alone = contact(&point, &[login(1, mary)], &schools);
+            assert_eq!(alone, signs_in.then_some((school(1), mary)), "{what}");
+            // At a second school all is well: what is shared at the first still decides, what is merely gone there does not.
+            let (two, _, mary_there) = families();
+            schools.insert(school(2), (two.directory, Vec::new()));
+            let both = contact(&point, &[login(1, mary), login(2, mary_there)], &schools);
+            let shared = what.contains("since");
+            assert_eq!(both.is_some(), !shared, "{what}");
+            // A school that is no longer a customer has no say.
+            schools.remove(&school(1));
+            let elsewhere = contact(&point, &[login(1, mary), login(2, mary_there)], &schools);
+            assert_eq!(elsewhere, Some((school(2), mary_there)), "{what}");
+        }
+    }
+
+    #[test]
+    fn an_approved_code_goes_to_a_contact_point_of_ones_own_first() {
+        let own: Vec<EmailAddress> = vec!["office@example.com".parse().unwrap()];
+        let table: [(&str, Change, Option<Channel>); 6] = [
+            ("own mobile", |_, _, _| {}, Some(Channel::Sms)),
+            (
+                "shared mobile, own address",
+                |school, zoe, _| {
+                    let father = school.contact("Cy O'Connor", "cy@example.com", &[MOBILE]);
+                    school.link(zoe, father, responsible());
+                },
+                Some(Channel::Email),
+            ),
+            (
+                "both shared",
+                |school, zoe, _| {
+                    let father = school.contact("Cy O'Connor", "mary@example.com", &[MOBILE]);
+                    school.link(zoe, father, responsible());
+                },
+                Some(Channel::Sms),
+            ),
+            (
+                "the school's address alone",
+                |school, _, mary| {
+                    let mary = school.person(mary);
+                    mary.phones.clear();
+                    mary.emails = vec!["office@example.com".parse().unwrap()];
+                },
+                None,
+            ),
+            (
+                "kept away",
+                |school, zoe, mary| school.link(zoe, mary, Link { restricted: true, ..responsible() }),
+                None,
+            ),
+            (
+                "responsibility not known, not first",
+                |school, zoe, mary| school.link(zoe, mary, Link::default()),
+                None,
+            ),
+        ];
+        for (what, change, channel) in table {
+            let (mut school, zoe, mary) = families();
+            change(&mut school, zoe, mary);
+            assert_eq!(channel_after_approval(&school.directory, mary, zoe, &own), channel, "{what}");
+        }
+    }
+}
