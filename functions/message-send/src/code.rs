@@ -15,7 +15,7 @@ use shared::{
         table::{Condition, StoreError, Update, value},
     },
     time,
-    verify::{claim::Verdict, code, limit::Limit, store::Verification},
+    verify::{code, limit::Limit, matching::Verdict, store::Verification},
 };
 
 use crate::{App, WorkError};

@@ -13,7 +13,7 @@ use shared::{
     config::{self, ConfigError},
     http::{Answer, ApiError, Problem, Request, problem::Code, request},
     id::{AccountId, PersonId, SchoolId, VerificationId},
-    person::{guardianship::Link, store::Directory},
+    person::{Person, guardianship::Link, store::Directory},
     privacy::retention::DataClass,
     queue::{Queues, Task},
     random,
@@ -25,9 +25,10 @@ use shared::{
     },
     time,
     verify::{
-        claim::{self, Claim, ClaimBody, Match, Verdict},
+        claim::{Claim, ClaimBody},
         code,
         limit::Limit,
+        matching::{self, Match},
         session,
         store::{Account, AccountOf, Session, Verification},
     },
@@ -112,7 +113,6 @@ async fn claim(app: &App, request: &Request) -> Result<Answer, ApiError> {
 /// Matches a claim with the same calls whatever there is: where something is missing, an id that cannot exist is read in its
 /// place.
 async fn look_up(app: &App, claim: &Claim) -> Result<(Option<SchoolId>, Match), ApiError> {
-    const NO: Match = Match { verdict: Verdict::No, pair: None, channel: None };
     let nobody = PersonId::new(time::now(), &random::bytes());
     let no_school = SchoolId::new(time::now(), &random::bytes());
     let code: Option<SchoolCode> = app.tables.get(key::school_code(&claim.school_code)).await?;
@@ -148,7 +148,11 @@ async fn look_up(app: &App, claim: &Claim) -> Result<(Option<SchoolId>, Match), 
     let pupil = match &tenant {
         Some(tenant) => {
             let directory = Directory::open(tenant, items.clone())?;
-            let named: Vec<_> = claim::children(&directory, claim).collect();
+            let fits = |person: &Person| {
+                person.date_of_birth == Some(claim.born) && person.name.folds_to(&claim.child)
+            };
+            let named: Vec<_> =
+                directory.visible_people().filter(|(_, person)| fits(person)).map(|(id, _)| id).collect();
             if named.len() == 1 { named[0] } else { nobody }
         }
         None => nobody,
@@ -173,8 +177,11 @@ async fn look_up(app: &App, claim: &Claim) -> Result<(Option<SchoolId>, Match), 
             .await?,
     );
     let found = match &tenant {
-        Some(tenant) => claim::decide(&Directory::open(tenant, items)?, claim),
-        None => NO,
+        Some(tenant) => {
+            let today = time::date_in(&tenant.school.time_zone, time::now());
+            matching::decide(&Directory::open(tenant, items)?, claim, &[], today)
+        }
+        None => Match::NO,
     };
     Ok((tenant.map(|tenant| tenant.id()), found))
 }

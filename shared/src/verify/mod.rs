@@ -4,6 +4,11 @@
 
 pub mod claim;
 pub mod code;
+pub mod evidence;
+mod likely;
 pub mod limit;
+pub mod matching;
+mod nickname;
+pub mod own;
 pub mod session;
 pub mod store;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::Verdict;
+use super::matching::Verdict;
 use crate::{
     channel::Channel,
     id::{AccountId, PersonId, SchoolId, VerificationId},
