@@ -14,9 +14,9 @@ use shared::{
     time,
     verify::{
         account::ContactPoint,
-        claim::Verdict,
         code,
         limit::{EVERYBODY, Limit},
+        matching::Verdict,
         notice::Notice,
         store::Verification,
     },

@@ -16,8 +16,9 @@ use shared::{
     time,
     verify::{
         account::{self, ContactPoint, Login},
-        claim::{self, Claim, Verdict},
+        claim::Claim,
         limit::Limit,
+        matching::{self, Verdict},
         review::{Details, Review, ReviewStatus},
         sign_in,
         store::{Asked, Verification},
@@ -91,7 +92,7 @@ async fn of_claim(app: &App, verification: &Verification, claim: &Claim) -> Resu
     let directory = Directory::load(&app.tables, &tenant).await?;
     let own = tenant.school.contacts(&tenant.key)?.addresses();
     let today = time::date_in(&tenant.school.time_zone, now);
-    let found = claim::decide(&directory, claim, &own, today);
+    let found = matching::decide(&directory, claim, &own, today);
     let mut result = Found { school: Some(tenant.id()), ..Found::default() };
     if let Some(pupil) = found.pair.or_else(|| found.candidates.first().copied()).map(|(_, pupil)| pupil)
         && !Limit::ClaimsPerChild.take(&app.tables, &pupil.to_string(), now).await?

@@ -14,8 +14,8 @@ use shared::{
     },
     time,
     verify::{
-        claim::Verdict,
         code,
+        matching::Verdict,
         review::{Details, Review, ReviewStatus},
         sign_in,
     },

@@ -13,6 +13,7 @@ use std::{
 
 use jiff::civil::Date;
 
+pub(crate) use self::evidence::is_one_edit;
 use self::evidence::{Agreement, Evidence, Face};
 pub use self::people::{
     Tied, colleagues, contacts, contradict, contradict_to_one, merges, pupils, titles_contradict,

@@ -1,19 +1,15 @@
-//! The claim and its matching. Pure. What matched is for the school alone: the caller hears the same in every case.
+//! The claim, as it is sent and as it is read.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    channel::Channel,
     http::FieldError,
-    id::PersonId,
     person::{
-        DateOfBirth, Role,
+        DateOfBirth,
         email::EmailAddress,
-        guardianship::Link,
         name::{MAX_NAME_CHARS, PersonName, tidy},
         phone::{PhoneKind, PhoneNumber},
-        store::Directory,
     },
 };
 
@@ -127,90 +123,6 @@ fn code(text: &str) -> Option<String> {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).take(9).collect();
     (letters.len() == 8 && text.len() <= 20).then(|| format!("{}-{}", &letters[..4], &letters[4..]))
 }
-
-/// What a claim came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Everything fits: a code to the registered contact point will prove it.
-    ProvedByCode,
-    /// A person has to look: two fit, or the contact point is shared.
-    Review,
-    /// Nothing fits, or the contact is kept away.
-    No,
-}
-
-/// A verdict and what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The contact and the pupil, where one of each fits.
-    pub pair: Option<(PersonId, PersonId)>,
-    /// The channel whose registered contact point the claimant named.
-    pub channel: Option<Channel>,
-}
-
-const NO: Match = Match { verdict: Verdict::No, pair: None, channel: None };
-
-/// The pupils of a directory that a claim names: date of birth exact, both names equal when folded.
-pub fn children<'a>(directory: &'a Directory, claim: &'a Claim) -> impl Iterator<Item = PersonId> + 'a {
-    let fits = |person: &crate::person::Person| {
-        person.role == Role::Pupil
-            && person.date_of_birth == Some(claim.born)
-            && person.name.folds_to(&claim.child)
-    };
-    directory.visible_people().filter(move |(_, person)| fits(person)).map(|(id, _)| id)
-}
-
-/// Matches a claim against one pupil's family: the claimant among that child's contacts by exact or folded name, allowed by
-/// the link, and a registered contact point of their own among those they named.
-pub fn decide(directory: &Directory, claim: &Claim) -> Match {
-    let children: Vec<_> = children(directory, claim).collect();
-    let pupil = match children[..] {
-        [] => return NO,
-        [pupil] => pupil,
-        // Two pupils of one name, born on one day: an id would be needed to tell them apart.
-        _ => return Match { verdict: Verdict::Review, ..NO },
-    };
-    let family: Vec<_> = directory
-        .links_of(pupil)
-        .filter_map(|(contact, link)| Some((contact, link, directory.person(contact)?)))
-        .collect();
-    let named: Vec<_> =
-        family.iter().filter(|(_, _, contact)| contact.name.folds_to(&claim.parent)).collect();
-    let (contact_id, link, contact) = match named[..] {
-        [] => return NO,
-        [one] => *one,
-        _ => return Match { verdict: Verdict::Review, ..NO },
-    };
-    let pair = Some((contact_id, pupil));
-    if contact.deceased || !Link::may_hold_account(link) {
-        return Match { pair, ..NO };
-    }
-    let has_mobile = contact.phones.contains(&claim.mobile);
-    let has_email = contact.emails.contains(&claim.email);
-    // A code to a shared contact point cannot tell which of the two typed it.
-    let shared = |fits: &dyn Fn(&crate::person::Person) -> bool| {
-        family.iter().any(|(other, _, person)| *other != contact_id && fits(person))
-    };
-    let own_mobile = has_mobile
-        && contact.mobile().is_some_and(|mobile| *mobile == claim.mobile)
-        && !shared(&|person| person.phones.contains(&claim.mobile));
-    let own_email = has_email
-        && contact.email().is_some_and(|email| *email == claim.email)
-        && !shared(&|person| person.emails.contains(&claim.email));
-    match (own_mobile, own_email, has_mobile || has_email) {
-        (true, _, _) => Match { verdict: Verdict::ProvedByCode, pair, channel: Some(Channel::Sms) },
-        (false, true, _) => Match { verdict: Verdict::ProvedByCode, pair, channel: Some(Channel::Email) },
-        (false, false, true) => Match { verdict: Verdict::Review, pair, channel: None },
-        (false, false, false) => Match { pair, ..NO },
-    }
-}
-
-#[cfg(test)]
-#[path = "claim_tests.rs"]
-mod decisions;
 
 #[cfg(test)]
 mod tests {

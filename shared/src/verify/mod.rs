@@ -5,8 +5,13 @@
 pub mod account;
 pub mod claim;
 pub mod code;
+pub mod evidence;
+mod likely;
 pub mod limit;
+pub mod matching;
+mod nickname;
 pub mod notice;
+pub mod own;
 pub mod review;
 pub mod session;
 pub mod sign_in;

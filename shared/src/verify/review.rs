@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::{Claim, Evidence, Match};
+use super::{claim::Claim, evidence::Evidence, matching::Match};
 use crate::{
     id::{PersonId, SchoolId, VerificationId},
     person::name::PersonName,

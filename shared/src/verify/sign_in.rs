@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Contact, ContactPoint, Login},
-    claim,
+    own::{is_own, own_channel},
 };
 use crate::{
     channel::Channel,
@@ -27,7 +27,7 @@ pub fn contact(
     let here = |login: &Login| schools.get(&login.school_id).map(|school| (login.contact_id, school));
     let is_shared = |(contact, (directory, own)): (PersonId, &SchoolNow)| {
         let has = has(directory, contact, point);
-        (has && !claim::is_own(directory, contact, point.channel(), own))
+        (has && !is_own(directory, contact, point.channel(), own))
             || (!has && directory.visible_people().any(|(_, person)| holds(person, point)))
     };
     if logins.iter().filter_map(here).any(is_shared) {
@@ -53,8 +53,7 @@ pub fn channel_after_approval(
     directory.person(pupil)?;
     directory.link(pupil, contact).filter(|link| link.may_hold_account())?;
     let channels = [Channel::Sms, Channel::Email];
-    let alone = channels.into_iter().find(|channel| claim::is_own(directory, contact, *channel, own));
-    alone.or_else(|| {
+    own_channel(directory, contact, own, &channels).or_else(|| {
         channels.into_iter().find(|channel| match ContactPoint::of(person, *channel) {
             Some(ContactPoint::Email(address)) => !own.contains(&address),
             Some(ContactPoint::Mobile(_)) => true,

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    account::ContactPoint,
-    claim::{Claim, Verdict},
-};
+use super::{account::ContactPoint, claim::Claim, matching::Verdict};
 use crate::{
     channel::Channel,
     id::{AccountId, PersonId, SchoolId, SessionId, VerificationId},

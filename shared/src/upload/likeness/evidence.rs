@@ -192,7 +192,7 @@ fn pair(one: &[String; 2], other: &[String; 2]) -> ([Agreement; 2], bool) {
 
 /// Whether one slip makes one word of the other: a letter more, less or another, or two neighbours that have changed places
 /// (Damerau's distance 1).
-fn is_one_edit(one: &str, other: &str) -> bool {
+pub(crate) fn is_one_edit(one: &str, other: &str) -> bool {
     let begins = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
     let start = begins.map_or(one.len().min(other.len()), |((at, _), _)| at);
     let (one, other) = (&one[start..], &other[start..]);
