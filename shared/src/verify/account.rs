@@ -246,6 +246,7 @@ impl Account {
     }
 
     /// The account without a contact, if it was one of its own.
+    #[must_use]
     pub fn without(&self, contact: Contact) -> Self {
         let proofs = self.proofs.iter().filter(|proof| proof.contact() != contact).cloned().collect();
         Self { proofs, rev: self.rev + 1, ..self.clone() }

@@ -30,6 +30,8 @@ pub enum Asked {
 }
 
 /// One attempt of somebody to show who they are.
+// Independent facts: an enum of their combinations would say less.
+#[expect(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verification {
     /// The id.
