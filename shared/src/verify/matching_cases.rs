@@ -114,8 +114,13 @@ fn edge_case_11_copies_of_one_contact_are_one_human_unless_something_says_otherw
         let found = own::is_own(&family.school.directory, family.mary, Channel::Sms, &own());
         assert_eq!(found, is_own, "{copy} {of_other_child:?} {restrict}");
     }
-    // Two of one name on one child are two, and their titles may say so.
+    // Titles may say that they are two, and so does one child who has both.
     let mut family = family();
+    family.school.person(family.mary).title = Some("Mrs".to_owned());
+    let mr = family.school.contact("Mary O'Connor", "", &["07700 900001"]);
+    family.school.person(mr).title = Some("Mr".to_owned());
+    assert!(!own::is_own(&family.school.directory, family.mary, Channel::Sms, &own()));
+    family.school.person(mr).title = Some("Ms".to_owned());
     let sibling = family.school.pupil("Finn O'Connor", "1", "1A");
     let copies = [0, 1].map(|_| family.school.contact("Mary O'Connor", "", &["07700 900001"]));
     family.school.link(sibling, copies[0], responsible());
@@ -167,6 +172,19 @@ fn edge_case_18_and_28_whoever_is_not_responsible_is_refused_and_the_school_told
         };
         check_alert(&decided(&family, &claim()), E::NoResponsibility);
     }
+}
+
+#[test]
+fn edge_case_19_the_dead_neither_claim_nor_read() {
+    let mut family = family();
+    share(&mut family, "", "07700 900001", responsible());
+    let by_mobile = Claim { email: "else@example.com".parse().unwrap(), ..claim() };
+    check(&decided(&family, &by_mobile), Verdict::Review, &[E::ContactPointShared]);
+    let father = family.school.directory.links_of(family.zoe).map(|(id, _)| id).last().unwrap();
+    family.school.person(father).deceased = true;
+    check(&decided(&family, &by_mobile), Verdict::ProvedByCode, &[]);
+    let as_father = Claim { parent: PersonName::new("John", "O'Connor"), ..by_mobile };
+    check(&decided(&family, &as_father), Verdict::No, &[E::Deceased]);
 }
 
 #[test]
@@ -273,8 +291,9 @@ fn edge_case_60_day_and_month_swapped_are_looked_at_and_never_approved() {
 
 #[test]
 fn a_pupil_is_found_as_long_as_parents_see_them() {
+    type Change = fn(&mut Person);
     let at = |day: Date| Some(day.to_zoned(TimeZone::UTC).unwrap().timestamp());
-    let changes: [(fn(&mut Person), Verdict); 5] = [
+    let changes: [(Change, Verdict); 5] = [
         (|pupil| pupil.leaves_on = Some(TODAY), Verdict::ProvedByCode),
         (|pupil| pupil.leaves_on = Some(date(2026, 11, 1)), Verdict::No),
         (|pupil| pupil.deceased = true, Verdict::No),

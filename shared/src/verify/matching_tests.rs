@@ -115,6 +115,46 @@ fn names_and_the_day_of_birth_find_one_family() {
             None,
         ),
         ("given name alone", |_, claim| claim.child = PersonName::new("Zoë", ""), No, None),
+        (
+            "names the wrong way round",
+            |_, claim| claim.parent = PersonName::new("O'Connor", "Mary"),
+            Review,
+            Some(Sms),
+        ),
+        (
+            "twins born on that day",
+            |family, _| {
+                let twin = family.school.pupil("Aoife O'Connor", "3", "3B");
+                family.school.link(twin, family.mary, responsible());
+            },
+            ProvedByCode,
+            Some(Sms),
+        ),
+        (
+            "two children of one name and day",
+            |family, _| {
+                family.school.pupil("Zoe OConnor", "3", "3B");
+            },
+            Review,
+            Some(Sms),
+        ),
+        (
+            "two contacts of one name",
+            |family, _| {
+                let grandmother = family.school.contact("Mary O'Connor", "gran@example.com", &[]);
+                family.school.link(family.zoe, grandmother, responsible());
+            },
+            Review,
+            None,
+        ),
+    ]);
+}
+
+#[test]
+fn a_like_name_of_the_parent_is_looked_at() {
+    use Channel::Sms;
+    use Verdict::{No, ProvedByCode, Review};
+    decided(&[
         ("another given name", |_, claim| claim.parent = PersonName::new("Marie", "O'Connor"), No, None),
         ("a short form", |_, claim| claim.parent = PersonName::new("Molly", "O'Connor"), Review, Some(Sms)),
         (
@@ -153,6 +193,14 @@ fn names_and_the_day_of_birth_find_one_family() {
             No,
             None,
         ),
+    ]);
+}
+
+#[test]
+fn the_childs_name_is_one_that_the_school_knows() {
+    use Channel::Sms;
+    use Verdict::{No, ProvedByCode, Review};
+    decided(&[
         (
             "a slip in the child's name",
             |_, claim| claim.child = PersonName::new("Zooe", "O'Connor"),
@@ -183,38 +231,6 @@ fn names_and_the_day_of_birth_find_one_family() {
             },
             ProvedByCode,
             Some(Sms),
-        ),
-        (
-            "names the wrong way round",
-            |_, claim| claim.parent = PersonName::new("O'Connor", "Mary"),
-            Review,
-            Some(Sms),
-        ),
-        (
-            "twins born on that day",
-            |family, _| {
-                let twin = family.school.pupil("Aoife O'Connor", "3", "3B");
-                family.school.link(twin, family.mary, responsible());
-            },
-            ProvedByCode,
-            Some(Sms),
-        ),
-        (
-            "two children of one name and day",
-            |family, _| {
-                family.school.pupil("Zoe OConnor", "3", "3B");
-            },
-            Review,
-            Some(Sms),
-        ),
-        (
-            "two contacts of one name",
-            |family, _| {
-                let grandmother = family.school.contact("Mary O'Connor", "gran@example.com", &[]);
-                family.school.link(family.zoe, grandmother, responsible());
-            },
-            Review,
-            None,
         ),
     ]);
 }
