@@ -76,12 +76,19 @@ impl Who<'_> {
 }
 
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
-pub fn who<'r>(roll: &'r Roll, directory: &Directory, rejected: &BTreeSet<PersonId>) -> Who<'r> {
+/// Where the file speaks `for_a_part` of the school, somebody whom it only refers to is whoever the school knows by that id.
+pub fn who<'r>(
+    roll: &'r Roll,
+    directory: &Directory,
+    rejected: &BTreeSet<PersonId>,
+    for_a_part: bool,
+) -> Who<'r> {
     let families = directory.families();
     let mut finder =
         Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
     for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
         finder.by_id(role);
+        finder.referred(role, for_a_part);
         finder.by_likeness(role);
         finder.propose(role);
     }
@@ -151,6 +158,29 @@ impl<'r> Finder<'r, '_> {
                     }
                 }
                 _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+            }
+        }
+    }
+
+    /// Whom ties name by an id alone.
+    fn referred(&mut self, role: Role, for_a_part: bool) {
+        let mut holders: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
+        let absent: BTreeMap<_, _> = self.roll.absent(role).collect();
+        if for_a_part && !absent.is_empty() {
+            for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
+                for source in &person.source_ids {
+                    if let Some((identity, _)) = absent.get_key_value(&Identity::Id(source.clone())) {
+                        holders.entry(identity).or_default().push(id);
+                    }
+                }
+            }
+        }
+        for (identity, finding) in absent {
+            if let Some([id]) = holders.get(identity).map(Vec::as_slice) {
+                self.claims.insert(*id, finding.row);
+                self.who.is.insert((role, identity), Is::Known(*id));
+            } else {
+                self.who.findings.push(finding.clone());
             }
         }
     }

@@ -16,7 +16,7 @@ use super::{
     store::Scope,
 };
 use crate::{
-    person::Role,
+    person::{Role, SourceId},
     privacy::agreement::{Agreement, Field},
 };
 
@@ -162,6 +162,12 @@ impl<'a> Intake<'a> {
     /// Notes something about a row, a column of it (an empty label: the row itself), or the file (row 0).
     pub fn find(&mut self, row: u32, label: &str, code: Code) {
         self.roll.note(Finding::at(row, label, code));
+    }
+
+    /// Notes that ties name somebody by an id alone, and where that stands: whoever the school knows by it, is meant.
+    pub fn refer(&mut self, role: Role, source: &'static str, id: &str, row: u32, label: &str) {
+        let id = SourceId { source: source.to_owned(), id: id.to_owned() };
+        self.roll.refer(role, id, Finding::at(row, label, Code::LinkUnknown));
     }
 
     /// Whether people in a role may be stored at all.

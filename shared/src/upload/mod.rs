@@ -5,6 +5,8 @@
 
 pub mod archive;
 mod bundle;
+#[cfg(test)]
+mod bundle_cases;
 pub mod cell;
 pub mod column;
 pub mod ctf;

@@ -21,6 +21,7 @@ use super::{
     intake::Intake,
     roster::{Fact, Roles, Roster},
 };
+use crate::person::Role;
 
 /// The numbering of its ids.
 pub const SOURCE: &str = "oneroster";
@@ -34,6 +35,8 @@ const GRADES: &[&str] = &["grades", "grade"];
 const USER_IDS: &[&str] = &["userIds", "userId"];
 const PREFERRED_GIVEN: &[&str] = &["preferredGivenName", "prefferedGivenName"];
 const PREFERRED_FAMILY: &[&str] = &["preferredFamilyName", "prefferedFamilyName"];
+/// Where ties stand.
+const AGENT: &str = "users.csv agentSourcedIds";
 /// Columns of users.csv that are read, or say nothing about a person.
 #[rustfmt::skip]
 const USERS_READ: &[&str] = &[
@@ -72,7 +75,7 @@ pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusa
         archive,
         modes,
         roles: HashMap::new(),
-        roster: Roster::new(SOURCE, "users.csv role", "users.csv agentSourcedIds"),
+        roster: Roster::new(SOURCE, "users.csv role", AGENT),
         agents: Vec::new(),
     };
     bundle.find_unexpected(intake);
@@ -407,18 +410,27 @@ impl Bundle<'_, '_> {
             let (of_roles, mut is_unknown) = (self.roster.roles(of), false);
             for id in ids.split([',', ';']).map(str::trim).filter(|id| !id.is_empty()) {
                 let agent = self.roster.index(id).map(|agent| (agent, self.roster.roles(agent)));
-                match agent {
-                    Some((agent, Roles { contact: Some(word), .. })) if of_roles.is_pupil => {
+                let agent = agent.filter(|(_, roles)| !roles.is_absent());
+                match (agent, of_roles.contact) {
+                    (Some((agent, Roles { contact: Some(word), .. })), _) if of_roles.is_pupil => {
                         self.roster.tie(of, agent, word);
                     }
-                    Some((agent, Roles { is_pupil: true, .. })) if of_roles.contact.is_some() => {
-                        self.roster.tie(agent, of, of_roles.contact.unwrap_or_default());
+                    (Some((agent, Roles { is_pupil: true, .. })), Some(word)) => {
+                        self.roster.tie(agent, of, word);
+                    }
+                    (None, _) if of_roles.is_pupil => {
+                        let agent = self.roster.refer(Role::Contact, id, row, AGENT, intake);
+                        agent.into_iter().for_each(|agent| self.roster.tie(of, agent, ""));
+                    }
+                    (None, Some(word)) => {
+                        let agent = self.roster.refer(Role::Pupil, id, row, AGENT, intake);
+                        agent.into_iter().for_each(|agent| self.roster.tie(agent, of, word));
                     }
                     _ => is_unknown = true,
                 }
             }
             if is_unknown {
-                intake.find(row, "users.csv agentSourcedIds", Code::LinkUnknown);
+                intake.find(row, AGENT, Code::LinkUnknown);
             }
         }
     }

@@ -162,9 +162,9 @@ pub struct Terms<'a> {
 
 /// Plans what `roll` does to `directory`.
 pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
-    let who = identity::who(roll, directory, terms.rejected);
     let is_older = matches!((roll.exported_at, terms.last_export), (Some(this), Some(last)) if this < last);
     let scope = if roll.scope == Scope::Partial || is_older { &Scope::Partial } else { terms.scope };
+    let who = identity::who(roll, directory, terms.rejected, *scope == Scope::Partial);
     let mut planner = Planner {
         plan: Plan { findings: roll.findings.clone(), ..Plan::default() },
         roll,
@@ -336,6 +336,11 @@ impl<'a> Planner<'a> {
             };
             if person != *before {
                 after.insert(id, person);
+            }
+        }
+        for (identity, _) in self.roll.absent(role) {
+            if let Some(id) = self.who.person(role, identity) {
+                self.of.insert((role, identity), id);
             }
         }
         count.changed = after.len();
@@ -581,4 +586,4 @@ mod cases;
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(super) mod tests;

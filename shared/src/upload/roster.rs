@@ -99,9 +99,14 @@ impl Roles {
         }
     }
 
+    /// Nothing that is said: somebody whom the bundle only refers to.
+    pub(super) fn is_absent(self) -> bool {
+        self == Self::default()
+    }
+
     /// The roles under which the directory may have them; all of them where nothing is known.
     pub(super) fn held(self) -> impl Iterator<Item = Role> {
-        let is_unknown = self == Self::default();
+        let is_unknown = self.is_absent();
         let held = [
             (Role::Pupil, self.is_pupil),
             (Role::Contact, self.contact.is_some()),
@@ -286,6 +291,29 @@ impl Roster {
         self.ids.get(id).copied()
     }
 
+    /// Somebody whom the bundle does not hold, and whom the school may know by the id: a delta names a new guardian and not
+    /// the pupil, who has not changed.
+    pub(super) fn refer(
+        &mut self,
+        role: Role,
+        id: &str,
+        row: u32,
+        label: &str,
+        intake: &mut Intake<'_>,
+    ) -> Option<u32> {
+        if let Some(known) = self.index(id) {
+            return self.roles(known).is_absent().then_some(known);
+        }
+        intake.refer(role, self.source, id, row, label);
+        let mut said = [""; FACTS];
+        said[Fact::Id as usize] = id;
+        let index = u32::try_from(self.members.len()).ok()?;
+        self.ids.insert(Box::from(id), index);
+        let roles = Roles::default();
+        self.members.push(Member { row, roles, facts: Facts::new(said), class: None, groups: Vec::new() });
+        Some(index)
+    }
+
     /// What somebody is.
     pub(super) fn roles(&self, index: u32) -> Roles {
         self.members.get(index as usize).map(|member| member.roles).unwrap_or_default()
@@ -394,8 +422,11 @@ impl Roster {
         for tie in &self.ties {
             let member = |index: u32| self.members.get(index as usize);
             let (Some(pupil), Some(contact)) = (member(tie.pupil), member(tie.contact)) else { continue };
-            if !pupil.is_named() {
-                // Their own row was found to have no name.
+            let is_by_id = |member: &Member, places| member.roles.is_absent() && has_id(places);
+            if !(pupil.is_named() || is_by_id(pupil, pupils))
+                || contact.roles.is_absent() && !is_by_id(contact, contacts)
+            {
+                // Their own row was found to have no name, or nobody can be told by what may be stored.
                 continue;
             }
             let is_first = last.replace(tie.contact) != Some(tie.contact);
@@ -406,15 +437,17 @@ impl Roster {
             let contacts = contacts.iter().filter(|(fact, _)| is_all || NAMED.contains(fact));
             cells.extend(contacts.map(|(fact, place)| (*place, contact.get(*fact))));
             cells.extend(word.map(|place| (place, tie.word)));
-            intake.row(contact.row, &cells)?;
+            let row = if contact.roles.is_absent() { pupil.row } else { contact.row };
+            intake.row(row, &cells)?;
         }
         Ok(())
     }
 
     /// Finds roles that the agreement leaves out, and contacts of nobody.
     fn refuse_roles(&self, intake: &mut Intake<'_>) {
+        let there = || self.members.iter().filter(|member| !member.roles.is_absent());
         for role in [Role::Pupil, Role::Contact, Role::Staff] {
-            let first = self.members.iter().find(|member| member.roles.held().any(|held| held == role));
+            let first = there().find(|member| member.roles.held().any(|held| held == role));
             if let (Some(first), false) = (first, intake.takes(role)) {
                 intake.find(first.row, &self.role_label, Code::RoleNotAgreed);
             }

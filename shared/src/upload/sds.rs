@@ -13,10 +13,13 @@ use super::{
     intake::Intake,
     roster::{Fact, Roles, Roster},
 };
+use crate::person::Role;
 
 /// The numbering of its ids.
 pub const SOURCE: &str = "sds";
 
+/// Where ties stand.
+const RELATED: &str = "relationships.csv relationshipUserSourcedId";
 const USERS_READ: &[&str] = &["sourcedId", "givenName", "familyName", "email", "phone", "sms"];
 const USERS_KNOWN: &[&str] = &["username", "password", "activeDirectoryMatchId"];
 const DEMOGRAPHICS_READ: &[&str] = &["userSourcedId", "birthDate", "sex"];
@@ -74,22 +77,42 @@ pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusa
         roster.read_births(&file, user, intake, |_, _| true)?;
     }
     read_groups(archive, &mut roster, intake)?;
-    for Relationship { row, ends, word } in relationships {
-        let [one, other] = ends.map(|id| roster.index(&id));
-        let tied = one.zip(other).zip(word).and_then(|((one, other), word)| {
-            let is_pupil = |index| roster.roles(index).is_pupil;
-            match (is_pupil(one), is_pupil(other)) {
-                (true, false) => Some((one, other, word)),
-                (false, true) => Some((other, one, word)),
-                _ => None,
-            }
-        });
-        match tied {
-            Some((pupil, contact, word)) => roster.tie(pupil, contact, word),
-            None => intake.find(row, "relationships.csv relationshipUserSourcedId", Code::LinkUnknown),
+    // Without roles, a pupil cannot be told from a contact.
+    let has_roles = archive.names().any(|name| name.eq_ignore_ascii_case("roles.csv"));
+    for relationship in relationships {
+        let (row, word) = (relationship.row, relationship.word.filter(|_| has_roles));
+        match word.and_then(|word| Some((relationship.tied(&mut roster, intake)?, word))) {
+            Some(((pupil, contact), word)) => roster.tie(pupil, contact, word),
+            None => intake.find(row, RELATED, Code::LinkUnknown),
         }
     }
     roster.hand_over(intake)
+}
+
+impl Relationship {
+    /// The pupil and the contact. One of them may be known to the school alone.
+    fn tied(&self, roster: &mut Roster, intake: &mut Intake<'_>) -> Option<(u32, u32)> {
+        let known = self.ends.each_ref().map(|id| {
+            let index = roster.index(id)?;
+            Some((index, roster.roles(index))).filter(|(_, roles)| !roles.is_absent())
+        });
+        let [one, other] = &self.ends;
+        let mut refer = |role, id: &str| roster.refer(role, id, self.row, RELATED, intake);
+        match known {
+            [Some((one, is)), Some((other, was))] if is.is_pupil != was.is_pupil => {
+                Some(if is.is_pupil { (one, other) } else { (other, one) })
+            }
+            [Some((there, is)), None] | [None, Some((there, is))] => {
+                let id = if known[0].is_some() { other } else { one };
+                if is.is_pupil {
+                    Some((there, refer(Role::Contact, id)?))
+                } else {
+                    Some((refer(Role::Pupil, id)?, there))
+                }
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Opens a file without which the bundle cannot be read as a whole.
