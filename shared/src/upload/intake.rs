@@ -66,6 +66,7 @@ impl<'r> Row<'r> {
 pub struct Intake<'a> {
     agreement: &'a Agreement,
     today: Date,
+    org_id: Option<&'a str>,
     labels: Vec<String>,
     left_behind: BTreeSet<String>,
     last_row: Option<u32>,
@@ -78,11 +79,27 @@ impl<'a> Intake<'a> {
         Self {
             agreement,
             today,
+            org_id: None,
             labels: Vec::new(),
             left_behind: BTreeSet::new(),
             last_row: None,
             roll: Roll::default(),
         }
+    }
+
+    /// What the school is called in bundles of several, by its settings.
+    pub fn of_org(self, org_id: Option<&'a str>) -> Self {
+        Self { org_id, ..self }
+    }
+
+    /// See [`Self::of_org`].
+    pub const fn org_id(&self) -> Option<&'a str> {
+        self.org_id
+    }
+
+    /// An intake to look at a file with, before it is read: what is found there is found again.
+    pub fn aside(&self) -> Self {
+        Self::new(self.agreement, self.today)
     }
 
     /// The school's date.

@@ -23,6 +23,7 @@ mod layout;
 pub mod likeness;
 pub mod merge;
 mod nested;
+mod offices;
 pub mod oneroster;
 pub mod plan;
 pub mod roll;
@@ -96,6 +97,16 @@ pub enum Refusal {
     /// One file of a OneRoster or School Data Sync export.
     #[error("this is one file of a OneRoster or School Data Sync export; send the whole zip")]
     PartOfBundle,
+    /// A bundle of several schools, and nothing that says which of them this is.
+    #[error(
+        "the bundle holds several schools; set org_id in the settings to this school's id in it (the sourcedId of orgs.csv, or the identifier there) and send it again"
+    )]
+    SeveralSchools,
+    /// A bundle in which the school that the settings name is not found.
+    #[error(
+        "the school that org_id in the settings names is not in the bundle; correct it (the sourcedId of orgs.csv, or the identifier there) or send this school's own bundle"
+    )]
+    AnotherSchool,
     /// A name in the archive that leads out of it.
     #[error("the archive holds a file whose name leads out of it; it was not opened")]
     UnsafePath,
@@ -148,6 +159,8 @@ impl Refusal {
             Self::BrokenWorkbook => "broken_workbook",
             Self::UnknownArchive => "unknown_archive",
             Self::PartOfBundle => "part_of_bundle",
+            Self::SeveralSchools => "several_schools",
+            Self::AnotherSchool => "another_school",
             Self::UnsafePath => "unsafe_path",
             Self::NestedArchive => "nested_archive",
             Self::ArchiveBomb => "archive_bomb",

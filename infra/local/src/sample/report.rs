@@ -83,7 +83,6 @@ impl FindingCode {
             FindingCode::NameMissing => Severity::Error,
             FindingCode::PhoneLandline
             | FindingCode::PhoneRepaired
-            | FindingCode::NoContact
             | FindingCode::MergeProposed => Severity::Info,
             _ => Severity::Warning,
         }
