@@ -25,6 +25,7 @@ pub mod merge;
 mod nested;
 mod offices;
 pub mod oneroster;
+mod persons;
 pub mod plan;
 pub mod roll;
 mod roster;

@@ -81,9 +81,9 @@ impl FindingCode {
     pub fn severity(self) -> Severity {
         match self {
             FindingCode::NameMissing => Severity::Error,
-            FindingCode::PhoneLandline
-            | FindingCode::PhoneRepaired
-            | FindingCode::MergeProposed => Severity::Info,
+            FindingCode::PhoneLandline | FindingCode::PhoneRepaired | FindingCode::MergeProposed => {
+                Severity::Info
+            }
             _ => Severity::Warning,
         }
     }
