@@ -153,6 +153,13 @@ impl<'a> Intake<'a> {
         None
     }
 
+    /// The file says something of a column in every record, be it that there is nothing: a blank clears what a blank may clear.
+    pub fn has(&mut self, column: Column) {
+        if self.allows(column) {
+            self.roll.columns.insert(column);
+        }
+    }
+
     /// Counts a column that is not taken in, and says why.
     pub fn leave_behind(&mut self, header: u32, label: &str, why: Code) {
         if self.left_behind.insert(label.to_owned()) {
