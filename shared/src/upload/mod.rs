@@ -139,6 +139,11 @@ pub enum Refusal {
         "the file was sent with another content type than the upload was asked for; send it with the given headers"
     )]
     WrongContentType,
+    /// The connector that asked for the upload was revoked before its file was read.
+    #[error(
+        "the connector that asked for this upload has been revoked; send the file by another connector or from the office"
+    )]
+    ConnectorRevoked,
     /// Another number of bytes arrived than was announced: the transfer was cut off.
     #[error("the file has another size than was announced; the transfer was cut off; ask for a new upload")]
     WrongSize,
@@ -171,6 +176,7 @@ impl Refusal {
             Self::NoKnownColumn => "no_known_column",
             Self::NoPupilColumn => "no_pupil_column",
             Self::WrongContentType => "wrong_content_type",
+            Self::ConnectorRevoked => "connector_revoked",
             Self::WrongSize => "wrong_size",
         }
     }
