@@ -2,7 +2,7 @@
 
 use super::{
     bundle::tests::{agreement, read, zip},
-    plan::{Plan, plan, tests},
+    plan::{Count, Plan, plan, tests},
     store::Scope,
 };
 use crate::person::{Role, guardianship::Relationship, store::Directory};
@@ -58,7 +58,7 @@ fn a_delta_of_guardians_alone_finds_their_pupils_in_the_directory() {
     assert_eq!(ties(&directory), ["Ann Dee Parent", "Ben Eve Guardian"]);
     assert_eq!((plan.counts.contact.created, plan.counts.contact.changed), (1, 1));
     assert_eq!((plan.counts.link.created, plan.counts.link.unchanged), (1, 1));
-    assert_eq!((plan.counts.pupil, plan.counts.contact.missing), Default::default());
+    assert_eq!((plan.counts.pupil, plan.counts.contact.missing), (Count::default(), 0));
     // Only who is in neither.
     assert_eq!(links_unknown(&plan), [3]);
     assert!(one_roster(&mut directory, DELTA, &delta).changes.is_empty(), "the same again changes nobody");
@@ -72,7 +72,7 @@ fn a_new_sibling_in_a_delta_gets_the_parent_whom_the_school_has() {
     // The relationship stands with the parent, who is not in the file; a teacher is nobody's parent.
     assert_eq!(ties(&directory), ["Ann Dee Parent", "Cy Dee Unknown"]);
     assert_eq!(links_unknown(&plan), [2, 2]);
-    assert_eq!(plan.counts.contact, Default::default());
+    assert_eq!(plan.counts.contact, Count::default());
     // What the office took away stays away.
     let ends = directory.visible_links().find(|(_, _, link)| link.relationship == Relationship::Unknown);
     let (pupil, contact, link) = ends.map(|(pupil, contact, link)| (pupil, contact, link.clone())).unwrap();

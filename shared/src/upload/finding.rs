@@ -261,6 +261,7 @@ impl Code {
     }
 
     /// What happened and what to do in the MIS.
+    #[expect(clippy::too_many_lines, reason = "a sentence for each code, and nothing else")]
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NameMissing => "The row has no pupil name and was not used. Add the pupil's name.",

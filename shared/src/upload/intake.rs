@@ -88,6 +88,7 @@ impl<'a> Intake<'a> {
     }
 
     /// What the school is called in bundles of several, by its settings.
+    #[must_use]
     pub fn of_org(self, org_id: Option<&'a str>) -> Self {
         Self { org_id, ..self }
     }
@@ -98,6 +99,7 @@ impl<'a> Intake<'a> {
     }
 
     /// An intake to look at a file with, before it is read: what is found there is found again.
+    #[must_use]
     pub fn aside(&self) -> Self {
         Self::new(self.agreement, self.today)
     }

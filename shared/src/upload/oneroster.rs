@@ -450,12 +450,14 @@ impl Bundle<'_, '_> {
                         self.roster.tie(agent, of, word);
                     }
                     (None, _) if of_roles.is_pupil => {
-                        let agent = self.roster.refer(Role::Contact, id, row, AGENT, intake);
-                        agent.into_iter().for_each(|agent| self.roster.tie(of, agent, ""));
+                        if let Some(agent) = self.roster.refer(Role::Contact, id, row, AGENT, intake) {
+                            self.roster.tie(of, agent, "");
+                        }
                     }
                     (None, Some(word)) => {
-                        let agent = self.roster.refer(Role::Pupil, id, row, AGENT, intake);
-                        agent.into_iter().for_each(|agent| self.roster.tie(agent, of, word));
+                        if let Some(agent) = self.roster.refer(Role::Pupil, id, row, AGENT, intake) {
+                            self.roster.tie(agent, of, word);
+                        }
                     }
                     _ => is_unknown = true,
                 }
