@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bad_input;
+mod bundles;
 mod carrier;
 mod cells;
 mod connectors;
@@ -25,6 +26,7 @@ mod retention;
 mod reviews;
 mod sessions;
 mod settings;
+mod shapes;
 mod sheet;
 mod sync;
 mod template;

@@ -17,7 +17,7 @@ fn day(days: i64) -> String {
 #[tokio::test]
 async fn a_school_names_its_own_columns() {
     let world = World::new().await;
-    let nothing = json!({"column_mapping": {}, "rollover": null});
+    let nothing = json!({"column_mapping": {}, "org_id": null, "rollover": null});
     assert_eq!(world.get("sender", "/settings").await.expect(200), nothing);
     // Headers that nobody else writes, and one more column.
     let sheet = Sheet::families(3).bytes();
@@ -38,6 +38,7 @@ async fn a_school_names_its_own_columns() {
             "Write to (1)": {"role": "contact", "field": "email"},
             "Shoe size": "ignore",
         },
+        "org_id": "100123",
         "rollover": {"from": day(2), "until": day(30)},
     });
     assert_eq!(world.put("office", "/settings", &settings).await.expect(200), settings);
@@ -75,7 +76,7 @@ async fn settings_that_nobody_knows_or_may_set_are_refused() {
     ] {
         world.put("office", "/settings", &body).await.problem(400, "malformed_body");
     }
-    let nothing = json!({"column_mapping": {}, "rollover": null});
+    let nothing = json!({"column_mapping": {}, "org_id": null, "rollover": null});
     assert_eq!(world.get("office", "/settings").await.expect(200), nothing);
 }
 

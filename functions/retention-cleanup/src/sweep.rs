@@ -5,7 +5,7 @@ use shared::{
     connector::Connector,
     id::{MessageId, PersonId, SchoolId},
     message::store::Message,
-    object::{ObjectError, report_key, upload_key},
+    object::{ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
         retention::DataClass,
@@ -16,7 +16,7 @@ use shared::{
         key::{self, TableName},
         table::{Condition, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
-    upload::store::{Due, Upload, UploadStatus},
+    upload::store::{Due, PROPOSALS_KEPT, Upload, UploadStatus},
     verify::account::{Account, AccountOf},
 };
 
@@ -129,6 +129,9 @@ impl Sweep<'_> {
                     let report = report_key(self.school, upload.upload_id);
                     for extension in ["csv", "json"] {
                         self.app.exports.erase(&format!("{report}.{extension}")).await?;
+                    }
+                    if upload.outcome.proposals_total > PROPOSALS_KEPT {
+                        self.app.exports.erase(&proposals_key(self.school, upload.upload_id)).await?;
                     }
                     tables
                         .update::<Upload>(at(), Update::new().set("report_erased", true), Condition::Present)

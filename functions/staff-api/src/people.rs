@@ -113,6 +113,12 @@ pub fn body(id: PersonId, person: &Person, version: u64) -> Value {
     if !person.groups.is_empty() {
         body["groups"] = json!(person.groups);
     }
+    if !person.emails.is_empty() {
+        body["emails"] = person.emails.iter().map(|email| email.expose()).collect();
+    }
+    if !person.phones.is_empty() {
+        body["phones"] = person.phones.iter().map(|phone| phone.expose()).collect();
+    }
     if person.deceased {
         body["deceased"] = true.into();
     }
@@ -141,6 +147,7 @@ mod tests {
             .to_vec();
         person.missing_since = Some(Timestamp::from_millisecond(1_767_225_600_123).unwrap());
         let told = body(id, &person, 3);
+        assert_eq!(told["phones"], json!(["+441632960123", "+447700900123", "+447700900456"]));
         assert_eq!(
             (&told["mobile"], &told["landline"], &told["missing_since"]),
             (&json!("+447700900123"), &json!("+441632960123"), &json!("2026-01-01T00:00:00Z"))
