@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code, request::Shows},
     id::{PersonId, SchoolId},
     person::{
         Person,
@@ -234,7 +234,7 @@ pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Ans
         Ok((writes, (one, versions.rev + 1)))
     })
     .await?;
-    Answer::json(200, body(kept_id, &person, version))
+    Ok(Answer::json(200, body(kept_id, &person, version))?.showing(Shows::Besides(vec![other_id])))
 }
 
 fn find(directory: &Directory, id: PersonId) -> Result<(&Person, &Versions), Problem> {
