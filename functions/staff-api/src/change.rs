@@ -20,7 +20,7 @@ use shared::{
 };
 
 use crate::{
-    App,
+    App, apart,
     entry::{ChangedPerson, NewPerson},
     idempotency::Replay,
     links::refuse_restricted,
@@ -200,13 +200,19 @@ struct Joined {
 }
 
 /// `POST …/people/{person_id}/merge`: two records that the office says are one person become one; the other ends.
-pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn merge(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let kept_id: PersonId = request.path("person_id")?;
     let Joined { other: other_id, version } = request.body()?;
     let fault = |code, detail| Problem::fields(vec![FieldError::new("/other", code, detail)]);
     if kept_id == other_id {
         return Err(fault("same_person", "name the other of the two records").into());
     }
+    apart::refuse(app, staff, school, &[other_id]).await?;
     let (person, version) = change(app, school, Basis::Directory, async |tenant: &Tenant, stamp: Stamp| {
         let directory = Directory::load(&app.tables, tenant).await?;
         let (kept, versions) = find(&directory, kept_id)?;

@@ -2,6 +2,7 @@
 //!
 //! Every handler of a school's data takes a [`Staff`] who belongs to that school. It reads, decides in `shared`, writes.
 
+mod apart;
 mod audit;
 mod change;
 mod connectors;
@@ -116,6 +117,10 @@ async fn at_school(
     use StaffRole::{Approver, Dpo, Office, Sender};
     let at = |any: &[StaffRole]| staff.at(school, any);
     let everybody = [Office, Sender, Approver, Dpo];
+    if at(&everybody).is_ok() {
+        let named: Vec<_> = request.path_ids().filter_map(|id| id.parse().ok()).collect();
+        apart::refuse(app, staff, school, &named).await?;
+    }
     match route {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
         ("GET", "/settings") => at(&everybody).map(|()| settings::get(app, school))?.await,
@@ -140,10 +145,12 @@ async fn at_school(
         ("DELETE", "/connectors/{connector_id}") => {
             at(&[Office]).map(|()| connectors::revoke(app, request, school))?.await
         }
-        ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
+        ("GET", "/people") => {
+            at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, staff, school))?.await
+        }
         ("POST", "/people") => at(&[Office]).map(|()| change::create(app, request, staff, school))?.await,
         ("POST", "/people/search") => {
-            at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await
+            at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, staff, school))?.await
         }
         ("GET", "/people/{person_id}") => {
             at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await
@@ -155,7 +162,7 @@ async fn at_school(
             at(&[Office]).map(|()| change::delete(app, request, school))?.await
         }
         ("POST", "/people/{person_id}/merge") => {
-            at(&[Office]).map(|()| change::merge(app, request, school))?.await
+            at(&[Office]).map(|()| change::merge(app, request, staff, school))?.await
         }
         ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::put(app, request, school))?.await
@@ -170,9 +177,7 @@ async fn at_school(
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await
         }
-        ("POST", "/messages") => {
-            at(&[Sender]).map(|()| messages::create(app, request, staff, school))?.await
-        }
+        ("POST", "/messages") => at(&[Sender]).map(|()| messages::create(app, request, staff, school))?.await,
         ("GET", "/audit") => at(&[Dpo]).map(|()| audit::list(app, request, school))?.await,
         ("GET", "/usage") => at(&[Office, Dpo]).map(|()| usage::get(app, request, school))?.await,
         ("GET", "/messages") => at(&everybody).map(|()| messages::list(app, request, school))?.await,

@@ -85,10 +85,8 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
             (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())
         })
         .collect();
-    let sampled = resolution
-        .recipients
-        .iter()
-        .find_map(|(channel, recipients)| Some((channel, recipients.first()?)));
+    let sampled =
+        resolution.recipients.iter().find_map(|(channel, recipients)| Some((channel, recipients.first()?)));
     let sample = sampled.map(|(channel, recipient)| {
         let fields = render::fields(&directory, recipient, &tenant.school.name);
         match channel {
@@ -100,7 +98,8 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
         }
     });
     // The sample names people without their ids.
-    let named = sampled.into_iter().flat_map(|(_, recipient)| recipient.pupils.iter().chain([&recipient.person]));
+    let named =
+        sampled.into_iter().flat_map(|(_, recipient)| recipient.pupils.iter().chain([&recipient.person]));
     let named = Shows::Besides(named.copied().collect());
     let total: usize = parts.iter().sum();
     let answer = Answer::json(

@@ -76,7 +76,7 @@ impl Request {
     }
 
     /// The ids in the path. Only after the handler has taken them for ids: before, anything may stand there.
-    pub(super) fn path_ids(&self) -> impl Iterator<Item = &str> {
+    pub fn path_ids(&self) -> impl Iterator<Item = &str> {
         self.path.iter().filter(|(name, _)| name.ends_with("_id")).map(|(_, id)| id.as_str())
     }
 

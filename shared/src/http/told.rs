@@ -91,11 +91,21 @@ impl Told {
             shown.retain(|_, people| is_deed || !people.is_empty());
         }
         let Some(actor) = actor else {
-            return if shown.is_empty() { Ok(Vec::new()) } else { Err(ApiError::internal("shown to a stranger")) };
+            return if shown.is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(ApiError::internal("shown to a stranger"))
+            };
         };
         Ok(shown
             .into_iter()
-            .map(|(school, people)| Deed { school, actor: actor.clone(), about: about.clone(), people, refused })
+            .map(|(school, people)| Deed {
+                school,
+                actor: actor.clone(),
+                about: about.clone(),
+                people,
+                refused,
+            })
             .collect())
     }
 
@@ -170,8 +180,10 @@ pub async fn answer<F: Future<Output = Result<Told, ApiError>>>(
     let told = async {
         let told = handler.await?;
         let now = time::now();
-        let (written, ()) =
-            tokio::join!(write(tables, keyring, request, &told, now), count(tables, keyring, request, &told, now));
+        let (written, ()) = tokio::join!(
+            write(tables, keyring, request, &told, now),
+            count(tables, keyring, request, &told, now)
+        );
         written?;
         told.answer
     };
@@ -249,7 +261,9 @@ mod tests {
     fn at(request: &Request, answer: Result<Answer, ApiError>) -> Vec<(Vec<PersonId>, Vec<String>, bool)> {
         let told = Told::at(school(1), Actor::Staff("x".to_owned()), answer);
         let deeds = told.deeds(request).unwrap();
-        assert!(deeds.iter().all(|deed| deed.school == school(1) && deed.actor == Actor::Staff("x".to_owned())));
+        assert!(
+            deeds.iter().all(|deed| deed.school == school(1) && deed.actor == Actor::Staff("x".to_owned()))
+        );
         deeds
             .into_iter()
             .map(|deed| (deed.people.into_iter().collect(), deed.about.into_iter().collect(), deed.refused))
@@ -268,15 +282,24 @@ mod tests {
         assert_eq!(at(&list, Ok(log)), [(vec![], vec![], false)]);
 
         let path = json!({"school_id": school(1), "person_id": person(3)});
-        assert_eq!(at(&request("DELETE /p", path.clone()), Ok(Answer::empty())), [(vec![person(3)], vec![], false)]);
+        assert_eq!(
+            at(&request("DELETE /p", path.clone()), Ok(Answer::empty())),
+            [(vec![person(3)], vec![], false)]
+        );
         let merged = json(json!({"person_id": person(3)})).unwrap().showing(Shows::Besides(vec![person(4)]));
-        assert_eq!(at(&request("POST /m", path.clone()), Ok(merged)), [(vec![person(3), person(4)], vec![], false)]);
+        assert_eq!(
+            at(&request("POST /m", path.clone()), Ok(merged)),
+            [(vec![person(3), person(4)], vec![], false)]
+        );
         let kept_from = Err(ApiError::KeptFrom(BTreeSet::from([person(3)])));
         assert_eq!(at(&request("GET /p", path), kept_from), [(vec![person(3)], vec![], true)]);
 
         // A change that is about nobody, in a path and by the answer's own id.
         let path = json!({"school_id": school(1), "upload_id": "upl_1"});
-        assert_eq!(at(&request("POST /u", path), Ok(Answer::empty())), [(vec![], vec!["upl_1".to_owned()], false)]);
+        assert_eq!(
+            at(&request("POST /u", path), Ok(Answer::empty())),
+            [(vec![], vec!["upl_1".to_owned()], false)]
+        );
         let made = json(json!({"message_id": "msg_1", "status": "queued"}));
         assert_eq!(at(&request("POST /m", json!({})), made), [(vec![], vec!["msg_1".to_owned()], false)]);
     }
@@ -287,7 +310,8 @@ mod tests {
         let children = json!({"items": [{"person_id": person(1), "school_id": school(1)}, {"person_id": person(2), "school_id": school(2)}]});
         let told = Told::to_parent(account, [school(1), school(2), school(3)], json(children.clone()));
         let deeds = told.deeds(&request("GET /v1/me/children", json!({}))).unwrap();
-        let seen: Vec<_> = deeds.iter().map(|deed| (deed.school, deed.people.iter().copied().collect())).collect();
+        let seen: Vec<_> =
+            deeds.iter().map(|deed| (deed.school, deed.people.iter().copied().collect())).collect();
         assert_eq!(seen, [(school(1), vec![person(1)]), (school(2), vec![person(2)])]);
         assert!(deeds.iter().all(|deed| deed.actor == Actor::Parent(account)));
         assert_eq!(told.counts_at(), [school(1), school(2), school(3)]);
@@ -305,11 +329,11 @@ mod tests {
 
     #[test]
     fn more_people_than_an_entry_holds_make_several() {
-        let people: BTreeSet<_> = (0..2_500_u32)
-            .map(|n| PersonId::derived(Timestamp::UNIX_EPOCH, "x", &n.to_string()))
-            .collect();
+        let people: BTreeSet<_> =
+            (0..2_500_u32).map(|n| PersonId::derived(Timestamp::UNIX_EPOCH, "x", &n.to_string())).collect();
         let actor = Actor::Connector(ConnectorId::new(Timestamp::UNIX_EPOCH, &[1; 10]));
-        let deed = Deed { school: school(1), actor, about: BTreeSet::new(), people: people.clone(), refused: false };
+        let deed =
+            Deed { school: school(1), actor, about: BTreeSet::new(), people: people.clone(), refused: false };
         let entries = deed.entries(&request("GET /u", json!({})), "hash", Timestamp::UNIX_EPOCH);
         assert_eq!(entries.len(), 3);
         assert_eq!(entries.iter().flat_map(|entry| entry.subjects.clone()).collect::<BTreeSet<_>>(), people);

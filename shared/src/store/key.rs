@@ -88,6 +88,9 @@ pub fn links_of(pupil: PersonId) -> String {
 /// The sort-key range that holds every link and every person of a school, and nothing else.
 pub const PEOPLE_AND_LINKS: (&str, &str) = ("LNK#", "PER$");
 
+/// The sort-key prefix of a school's people.
+pub const PEOPLE: &str = "PER#";
+
 /// Reads a [`person`] sort key.
 pub fn read_person(sk: &str) -> Option<PersonId> {
     sk.strip_prefix("PER#")?.parse().ok()
