@@ -211,9 +211,9 @@ pub async fn answer<F: Future<Output = Result<Answer, ApiError>>>(
     handler: F,
 ) -> ApiGatewayV2httpResponse {
     let answer = handler.await.and_then(|answer| {
-        let shows = answer.body.as_ref().map_or(Ok(Shown::new()), |body| audit::shown(body, None));
-        match shows {
-            Ok(shown) if shown.is_empty() && answer.shows == Shows::Ids => Ok(answer),
+        let people = answer.body.as_ref().map_or(Ok(Shown::new()), |body| audit::shown(body, None));
+        match people {
+            Ok(people) if people.is_empty() && answer.shows == Shows::Ids => Ok(answer),
             _ => Err(ApiError::internal("an answer to a stranger shows a person")),
         }
     });

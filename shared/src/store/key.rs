@@ -4,7 +4,9 @@
 
 use jiff::civil::Date;
 
-use crate::id::{AccountId, AuditId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId};
+use crate::id::{
+    AccountId, AuditId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId,
+};
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
