@@ -172,7 +172,7 @@ async fn at_school(
         }
         ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
         ("POST", "/verifications/{verification_id}/decision") => {
-            at(&[Office]).map(|()| verifications::decide(app, request, &staff, school))?.await
+            at(&[Office]).map(|()| verifications::decide(app, request, staff, school))?.await
         }
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await

@@ -245,7 +245,7 @@ mod tests {
         SchoolId::new(Timestamp::UNIX_EPOCH, &[n; 10])
     }
 
-    fn request(route: &str, path: Value) -> Request {
+    fn request(route: &str, path: &Value) -> Request {
         let event = json!({
             "version": "2.0", "routeKey": route, "rawPath": "/", "headers": {}, "pathParameters": path, "isBase64Encoded": false,
             "requestContext": {"http": {"method": "GET"}, "routeKey": route},
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_staff_see_and_do_is_kept() {
-        let list = request("GET /v1/schools/{school_id}/people", json!({"school_id": school(1)}));
+        let list = request("GET /v1/schools/{school_id}/people", &json!({"school_id": school(1)}));
         let shows = json(json!({"items": [{"person_id": person(1)}, {"person_id": person(2)}]}));
         assert_eq!(at(&list, shows), [(vec![person(1), person(2)], vec![], false)]);
         assert_eq!(at(&list, json(json!({"items": []}))), []);
@@ -282,26 +282,20 @@ mod tests {
         assert_eq!(at(&list, Ok(log)), [(vec![], vec![], false)]);
 
         let path = json!({"school_id": school(1), "person_id": person(3)});
-        assert_eq!(
-            at(&request("DELETE /p", path.clone()), Ok(Answer::empty())),
-            [(vec![person(3)], vec![], false)]
-        );
+        assert_eq!(at(&request("DELETE /p", &path), Ok(Answer::empty())), [(vec![person(3)], vec![], false)]);
         let merged = json(json!({"person_id": person(3)})).unwrap().showing(Shows::Besides(vec![person(4)]));
-        assert_eq!(
-            at(&request("POST /m", path.clone()), Ok(merged)),
-            [(vec![person(3), person(4)], vec![], false)]
-        );
+        assert_eq!(at(&request("POST /m", &path), Ok(merged)), [(vec![person(3), person(4)], vec![], false)]);
         let kept_from = Err(ApiError::KeptFrom(BTreeSet::from([person(3)])));
-        assert_eq!(at(&request("GET /p", path), kept_from), [(vec![person(3)], vec![], true)]);
+        assert_eq!(at(&request("GET /p", &path), kept_from), [(vec![person(3)], vec![], true)]);
 
         // A change that is about nobody, in a path and by the answer's own id.
         let path = json!({"school_id": school(1), "upload_id": "upl_1"});
         assert_eq!(
-            at(&request("POST /u", path), Ok(Answer::empty())),
+            at(&request("POST /u", &path), Ok(Answer::empty())),
             [(vec![], vec!["upl_1".to_owned()], false)]
         );
         let made = json(json!({"message_id": "msg_1", "status": "queued"}));
-        assert_eq!(at(&request("POST /m", json!({})), made), [(vec![], vec!["msg_1".to_owned()], false)]);
+        assert_eq!(at(&request("POST /m", &json!({})), made), [(vec![], vec!["msg_1".to_owned()], false)]);
     }
 
     #[test]
@@ -309,7 +303,7 @@ mod tests {
         let account = AccountId::new(Timestamp::UNIX_EPOCH, &[9; 10]);
         let children = json!({"items": [{"person_id": person(1), "school_id": school(1)}, {"person_id": person(2), "school_id": school(2)}]});
         let told = Told::to_parent(account, [school(1), school(2), school(3)], json(children.clone()));
-        let deeds = told.deeds(&request("GET /v1/me/children", json!({}))).unwrap();
+        let deeds = told.deeds(&request("GET /v1/me/children", &json!({}))).unwrap();
         let seen: Vec<_> =
             deeds.iter().map(|deed| (deed.school, deed.people.iter().copied().collect())).collect();
         assert_eq!(seen, [(school(1), vec![person(1)]), (school(2), vec![person(2)])]);
@@ -317,11 +311,11 @@ mod tests {
         assert_eq!(told.counts_at(), [school(1), school(2), school(3)]);
         // Nobody was shown: no entry; but of no school: no answer.
         let nobody = Told::to_parent(account, [school(1)], Ok(Answer::empty()));
-        assert_eq!(nobody.deeds(&request("DELETE /v1/sessions/current", json!({}))).unwrap(), []);
+        assert_eq!(nobody.deeds(&request("DELETE /v1/sessions/current", &json!({}))).unwrap(), []);
         let placeless = Told::to_parent(account, [school(1)], json(json!({"person_id": person(1)})));
-        assert!(placeless.deeds(&request("GET /v1/me", json!({}))).is_err());
+        assert!(placeless.deeds(&request("GET /v1/me", &json!({}))).is_err());
 
-        let health = request("GET /v1/health", json!({}));
+        let health = request("GET /v1/health", &json!({}));
         assert_eq!(Told::to_stranger(json(json!({"status": "ok"})).unwrap()).deeds(&health).unwrap(), []);
         assert!(Told::to_stranger(json(children).unwrap()).deeds(&health).is_err());
         assert_eq!(Told::to_stranger(Answer::empty()).counts_at(), []);
@@ -334,7 +328,7 @@ mod tests {
         let actor = Actor::Connector(ConnectorId::new(Timestamp::UNIX_EPOCH, &[1; 10]));
         let deed =
             Deed { school: school(1), actor, about: BTreeSet::new(), people: people.clone(), refused: false };
-        let entries = deed.entries(&request("GET /u", json!({})), "hash", Timestamp::UNIX_EPOCH);
+        let entries = deed.entries(&request("GET /u", &json!({})), "hash", Timestamp::UNIX_EPOCH);
         assert_eq!(entries.len(), 3);
         assert_eq!(entries.iter().flat_map(|entry| entry.subjects.clone()).collect::<BTreeSet<_>>(), people);
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.audit_id.to_string()).collect();
