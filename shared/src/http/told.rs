@@ -29,8 +29,8 @@ use crate::{
     time,
 };
 
-/// How long a request waits for its count.
-const COUNTED_WITHIN: Duration = Duration::from_secs(1);
+/// How long a request waits for its count, of the ten seconds that it has.
+const COUNTED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a handler came to, and who is told.
 #[derive(Debug)]
