@@ -120,6 +120,8 @@ ids! {
     AccountId = "acc_";
     /// A parent's session. Its token, which is a secret, begins alike and is no id.
     SessionId = "ses_";
+    /// One entry of the audit: who saw whose record.
+    AuditId = "aud_";
 }
 
 #[cfg(test)]

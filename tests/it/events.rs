@@ -55,6 +55,7 @@ const EXPECTED: &[(&str, &str, Outcome)] = &[
     ("staff-api", "get-school-of-another.json", Http(404, "not_found")),
     ("staff-api", "get-school.json", Http(404, "not_found")),
     ("staff-api", "health.json", Http(200, "")),
+    ("staff-api", "list-audit.json", Http(404, "not_found")),
     ("staff-api", "list-people.json", Http(404, "not_found")),
     ("staff-api", "preview-message.json", Http(404, "not_found")),
     ("staff-api", "put-link.json", Http(404, "not_found")),

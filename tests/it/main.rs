@@ -2,6 +2,7 @@
 //! and a message out. `cargo local test` starts the stack; each test makes a school of its own on it ([`world`]).
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bundles;
 mod carrier;

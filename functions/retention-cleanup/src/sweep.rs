@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::{
     connector::Connector,
-    id::{MessageId, PersonId, SchoolId},
+    id::{AuditId, MessageId, PersonId, SchoolId},
     message::store::Message,
     object::{ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, ReadError, Subject, without_former},
@@ -13,9 +13,10 @@ use shared::{
     },
     school::{Tenant, TenantError},
     store::{
-        key::{self, TableName},
-        table::{Condition, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
+        key::{self, Key, TableName},
+        table::{Condition, Item, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
+    time,
     upload::store::{Due, PROPOSALS_KEPT, Upload, UploadStatus},
     verify::account::{Account, AccountOf},
 };
@@ -60,6 +61,7 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.connectors().await?;
     sweep.people(&tenant).await?;
     sweep.messages().await?;
+    sweep.audit_and_usage().await?;
     let counts = sweep.counts;
     if !dry_run {
         app.tables
@@ -259,20 +261,37 @@ impl Sweep<'_> {
                 continue;
             }
             // The message last: a sweep that dies in between finds it again.
-            let keys: Vec<_> = parts
-                .iter()
-                .map(shared::store::table::Item::key)
-                .chain([key::message(self.school, message.message_id)])
-                .collect();
-            for some in keys.chunks(TRANSACTION_ITEMS) {
-                tables
-                    .transact(
-                        some.iter()
-                            .map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always))
-                            .collect(),
-                    )
-                    .await?;
+            let keys: Vec<_> =
+                parts.iter().map(Item::key).chain([key::message(self.school, message.message_id)]).collect();
+            self.delete(&keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Both sort by time: only what is due is read.
+    async fn audit_and_usage(&mut self) -> Result<(), SweepError> {
+        let last_entry =
+            key::audit(self.school, AuditId::new(self.now - DataClass::Audit.period(), &[255; 10])).sk;
+        let last_day = time::date_in(time::DEFAULT_ZONE, self.now - DataClass::Usage.period());
+        for (class, partition, range) in [
+            (DataClass::Audit, key::audit_partition(self.school), (key::AUDIT, last_entry)),
+            (DataClass::Usage, key::usage_partition(self.school), (key::USAGE, key::usage_of(last_day))),
+        ] {
+            let due =
+                self.app.tables.query_range(TableName::Messaging, &partition, (range.0, &range.1)).await?;
+            self.count(class, due.len());
+            if !self.dry_run {
+                self.delete(&due.iter().map(Item::key).collect::<Vec<_>>()).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes items of the messaging table, in order.
+    async fn delete(&self, keys: &[Key]) -> Result<(), SweepError> {
+        for some in keys.chunks(TRANSACTION_ITEMS) {
+            let delete = |key: &Key| Write::delete(TableName::Messaging, key.clone(), Condition::Always);
+            self.app.tables.transact(some.iter().map(delete).collect()).await?;
         }
         Ok(())
     }

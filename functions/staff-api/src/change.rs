@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code, request::Shows},
     id::{PersonId, SchoolId},
     person::{
         Person,
@@ -20,7 +20,7 @@ use shared::{
 };
 
 use crate::{
-    App,
+    App, apart,
     entry::{ChangedPerson, NewPerson},
     idempotency::Replay,
     links::refuse_restricted,
@@ -200,13 +200,19 @@ struct Joined {
 }
 
 /// `POST …/people/{person_id}/merge`: two records that the office says are one person become one; the other ends.
-pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn merge(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let kept_id: PersonId = request.path("person_id")?;
     let Joined { other: other_id, version } = request.body()?;
     let fault = |code, detail| Problem::fields(vec![FieldError::new("/other", code, detail)]);
     if kept_id == other_id {
         return Err(fault("same_person", "name the other of the two records").into());
     }
+    apart::refuse(app, staff, school, &[other_id]).await?;
     let (person, version) = change(app, school, Basis::Directory, async |tenant: &Tenant, stamp: Stamp| {
         let directory = Directory::load(&app.tables, tenant).await?;
         let (kept, versions) = find(&directory, kept_id)?;
@@ -237,7 +243,7 @@ pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Ans
         Ok((writes, (one, versions.rev + 1)))
     })
     .await?;
-    Answer::json(200, body(kept_id, &person, version))
+    Ok(Answer::json(200, body(kept_id, &person, version))?.showing(Shows::Besides(vec![other_id])))
 }
 
 fn find(directory: &Directory, id: PersonId) -> Result<(&Person, &Versions), Problem> {

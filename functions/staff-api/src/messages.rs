@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::{
     channel::Channel,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code, request::Shows},
     id::{MessageId, SchoolId},
     message::{
         Draft,
@@ -85,28 +85,31 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
             (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())
         })
         .collect();
-    let sample = resolution
-        .recipients
-        .iter()
-        .find_map(|(channel, recipients)| Some((channel, recipients.first()?)))
-        .map(|(channel, recipient)| {
-            let fields = render::fields(&directory, recipient, &tenant.school.name);
-            match channel {
-                Channel::Email => {
-                    let (subject, text, _) = render::email(&content, &fields);
-                    json!({"channel": channel, "subject": subject, "text": text})
-                }
-                Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
+    let sampled =
+        resolution.recipients.iter().find_map(|(channel, recipients)| Some((channel, recipients.first()?)));
+    let sample = sampled.map(|(channel, recipient)| {
+        let fields = render::fields(&directory, recipient, &tenant.school.name);
+        match channel {
+            Channel::Email => {
+                let (subject, text, _) = render::email(&content, &fields);
+                json!({"channel": channel, "subject": subject, "text": text})
             }
-        });
+            Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
+        }
+    });
+    // The sample names people without their ids.
+    let named =
+        sampled.into_iter().flat_map(|(_, recipient)| recipient.pupils.iter().chain([&recipient.person]));
+    let named = Shows::Besides(named.copied().collect());
     let total: usize = parts.iter().sum();
-    Answer::json(
+    let answer = Answer::json(
         200,
         json!({
             "recipients": resolution.count(), "by_channel": by_channel, "excluded": reasons(&resolution.reasons()), "sms_parts": total,
             "cost": {"currency": "GBP", "amount": cost(&app.sms_part_price, total)}, "missing_placeholders": draft.missing_placeholders(), "sample": sample,
         }),
-    )
+    )?;
+    Ok(answer.showing(named))
 }
 
 /// Parts times the price of one, in exact decimal: the price has up to six places.

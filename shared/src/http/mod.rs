@@ -3,7 +3,9 @@
 pub mod problem;
 pub mod request;
 pub mod staff;
+pub mod told;
 
 pub use problem::{ApiError, FieldError, Problem};
 pub use request::{Answer, Request};
 pub use staff::{Staff, StaffRole};
+pub use told::Told;

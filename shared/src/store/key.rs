@@ -2,7 +2,11 @@
 //!
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
-use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId};
+use jiff::civil::Date;
+
+use crate::id::{
+    AccountId, AuditId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId,
+};
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
@@ -10,7 +14,7 @@ use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, SessionId
 pub enum TableName {
     /// Schools, people, links, uploads, connectors.
     Directory,
-    /// Messages, chunks, outcomes.
+    /// Messages, chunks, outcomes, the audit, usage.
     Messaging,
     /// Claims, codes, accounts, sessions, limits.
     Access,
@@ -85,6 +89,9 @@ pub fn links_of(pupil: PersonId) -> String {
 
 /// The sort-key range that holds every link and every person of a school, and nothing else.
 pub const PEOPLE_AND_LINKS: (&str, &str) = ("LNK#", "PER$");
+
+/// The sort-key prefix of a school's people.
+pub const PEOPLE: &str = "PER#";
 
 /// Reads a [`person`] sort key.
 pub fn read_person(sk: &str) -> Option<PersonId> {
@@ -167,6 +174,37 @@ pub const CHUNK_STATES: &str = "STATE#";
 pub const ROSTERS: &str = "ROSTER#";
 /// See [`excluded`].
 pub const EXCLUDED: &str = "EXCLUDED#";
+
+/// The partition of who saw whose record at a school.
+pub fn audit_partition(school: SchoolId) -> String {
+    format!("{}#AUDIT", school_partition(school))
+}
+
+/// messaging: one entry of the audit. Sorts by time, because the id does.
+pub fn audit(school: SchoolId, entry: AuditId) -> Key {
+    Key::new(audit_partition(school), format!("AUD#{entry}"))
+}
+
+/// The sort-key prefix of the audit.
+pub const AUDIT: &str = "AUD#";
+
+/// The partition of how much a school is used.
+pub fn usage_partition(school: SchoolId) -> String {
+    format!("{}#USAGE", school_partition(school))
+}
+
+/// messaging: how often one route was used on one day.
+pub fn usage(school: SchoolId, day: Date, route: &str) -> Key {
+    Key::new(usage_partition(school), format!("{}{route}", usage_of(day)))
+}
+
+/// The sort-key prefix of one day's use.
+pub fn usage_of(day: Date) -> String {
+    format!("DAY#{day}#")
+}
+
+/// The sort-key prefix of all days' use.
+pub const USAGE: &str = "DAY#";
 
 /// access: one attempt to be verified.
 pub fn verification(verification: VerificationId) -> Key {
@@ -265,6 +303,8 @@ mod tests {
             chunk_state(of, sent, 12),
             carrier_ids(of, sent, 3, 1),
             excluded(of, sent, 1),
+            audit(of, AuditId::new(at, &[9; 10])),
+            usage(of, jiff::civil::date(2026, 9, 1), "GET /v1/me"),
             verification(claim),
             account(parent),
             account_of(of, contact),
@@ -293,6 +333,8 @@ mod tests {
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / STATE#000012
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / CARRIER#000003#001
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / EXCLUDED#000001
+        SCH#sch_~1018101010101010101#AUDIT / AUD#aud_~9098909090909090909
+        SCH#sch_~1018101010101010101#USAGE / DAY#2026-09-01#GET /v1/me
         VER#ver_~6068606060606060606 / CLAIM
         ACC#acc_~7078707070707070707 / ACCOUNT
         SCH#sch_~1018101010101010101 / ACC#per_~3038303030303030303
