@@ -13,8 +13,8 @@ use shared::{
     },
     school::{Tenant, TenantError},
     store::{
-        key::{self, TableName},
-        table::{Condition, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
+        key::{self, Key, TableName},
+        table::{Condition, Item, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     upload::store::{Due, Upload, UploadStatus},
     verify::account::{Account, AccountOf},
@@ -247,29 +247,30 @@ impl Sweep<'_> {
             tables.query_range(TableName::Messaging, &key::school_partition(self.school), range).await?
         {
             let message: Message = item.read()?;
+            // The posts first: what is in nobody's inbox any more, nobody acknowledges.
+            let posts = tables
+                .query(TableName::Messaging, &key::posts_partition(self.school), &key::posts_of(message.message_id))
+                .await?;
+            self.count(DataClass::Message, posts.len());
+            self.erase(&posts.iter().map(Item::key).collect::<Vec<_>>()).await?;
             let parts = tables
                 .query(TableName::Messaging, &key::message_partition(self.school, message.message_id), "")
                 .await?;
             self.count(DataClass::Message, 1);
             self.count(DataClass::Outcome, parts.len());
-            if self.dry_run {
-                continue;
-            }
             // The message last: a sweep that dies in between finds it again.
-            let keys: Vec<_> = parts
-                .iter()
-                .map(shared::store::table::Item::key)
-                .chain([key::message(self.school, message.message_id)])
-                .collect();
-            for some in keys.chunks(TRANSACTION_ITEMS) {
-                tables
-                    .transact(
-                        some.iter()
-                            .map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always))
-                            .collect(),
-                    )
-                    .await?;
-            }
+            let last = key::message(self.school, message.message_id);
+            self.erase(&parts.iter().map(Item::key).chain([last]).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes items of messages, unless they are only counted.
+    async fn erase(&self, keys: &[Key]) -> Result<(), SweepError> {
+        for some in keys.chunks(TRANSACTION_ITEMS).filter(|_| !self.dry_run) {
+            let deletes =
+                some.iter().map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always));
+            self.app.tables.transact(deletes.collect()).await?;
         }
         Ok(())
     }
