@@ -10,9 +10,9 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
     app::Cloud,
     batch::{self, Failure},
+    channel::Channel,
     config::{self, ConfigError},
     id::{MessageId, SchoolId},
-    channel::Channel,
     message::{
         Purpose, audience,
         chunk::chunks,

@@ -103,7 +103,12 @@ fn key_of(seen: &Seen<'_>) -> Key {
 }
 
 /// The message in the list, and all but the text of it alone.
-fn body(first: &Seen<'_>, children: &Children<'_>, subject: &str, acknowledged_at: Option<&Timestamp>) -> Value {
+fn body(
+    first: &Seen<'_>,
+    children: &Children<'_>,
+    subject: &str,
+    acknowledged_at: Option<&Timestamp>,
+) -> Value {
     let school = &first.view.tenant.school;
     json!({
         "message_id": first.message, "school_id": school.school_id, "school_name": school.name, "purpose": first.purpose,
@@ -150,7 +155,8 @@ pub async fn list(app: &App, parent: &Parent, request: &Request) -> Result<Answe
         let seen: Vec<_> = seen.collect();
         (!seen.is_empty()).then_some(seen)
     });
-    let acknowledged = acknowledged(app, page.items.iter().flat_map(|(_, seen)| seen).map(key_of).collect()).await?;
+    let acknowledged =
+        acknowledged(app, page.items.iter().flat_map(|(_, seen)| seen).map(key_of).collect()).await?;
     let items = page.items.iter().filter_map(|(message, seen)| {
         let (first, children) = (seen.first()?, children(seen));
         let subject = template::fill(&first.title, &fields(first, &children));

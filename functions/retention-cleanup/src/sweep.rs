@@ -249,7 +249,11 @@ impl Sweep<'_> {
             let message: Message = item.read()?;
             // The posts first: what is in nobody's inbox any more, nobody acknowledges.
             let posts = tables
-                .query(TableName::Messaging, &key::posts_partition(self.school), &key::posts_of(message.message_id))
+                .query(
+                    TableName::Messaging,
+                    &key::posts_partition(self.school),
+                    &key::posts_of(message.message_id),
+                )
                 .await?;
             self.count(DataClass::Message, posts.len());
             self.erase(&posts.iter().map(Item::key).collect::<Vec<_>>()).await?;

@@ -349,8 +349,7 @@ impl Resolver<'_> {
             let Some((channel, point)) = usable else {
                 let pupils = in_app(self.directory, person_id, person, &pupils);
                 if channels.contains(&Channel::App) && !pupils.is_empty() {
-                    let alone =
-                        Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
+                    let alone = Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
                     resolution.recipients.entry(Channel::App).or_default().push(alone);
                 } else if channels == [Channel::App] && may_prove_themselves(person) {
                     resolution.excluded.insert(person_id, Reason::NotEnabled);

@@ -5,7 +5,8 @@
 //!
 //! The arithmetic, as DynamoDB answers in JSON: a post's keys, ids and names are 310 bytes; sealed are at most 160 bytes of
 //! title, 14 of base64 for each of 32 people, 110 of names and punctuation, and 33 of sealing, all in base64: 310 + 4/3 × 751 < 1,320 bytes.
-//! An acknowledgement is below 420. 36 of each, and one post more at a cursor, are below 37 × 1,320 + 36 × 420 = 63,960 bytes: 62.5 KB.
+//! An acknowledgement is below 440. 36 of each, and one post more at a cursor, are below 37 × 1,320 + 36 × 440 = 64,680 bytes, and
+//! the answers around them below 300: less than 64 KB.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
@@ -72,14 +73,18 @@ pub fn page<P, S>(
     see: impl Fn(MessageId, &[(Position, P)]) -> Option<S>,
 ) -> Page<S> {
     // Behind the last post read of a school that has more, its next one might come before those of the others.
-    let horizon = reads.iter().filter(|read| read.more).filter_map(|read| read.posts.last()).map(|(at, _)| *at).max();
+    let horizon =
+        reads.iter().filter(|read| read.more).filter_map(|read| read.posts.last()).map(|(at, _)| *at).max();
     let within = |at: &Position| horizon.is_none_or(|horizon| *at >= horizon);
-    let mut posts: Vec<_> = reads.into_iter().flat_map(|read| read.posts).filter(|(at, _)| within(at)).collect();
+    let mut posts: Vec<_> =
+        reads.into_iter().flat_map(|read| read.posts).filter(|(at, _)| within(at)).collect();
     posts.sort_by_key(|(at, _)| Reverse(*at));
     let mut messages: Vec<_> = posts.chunk_by(|(a, _), (b, _)| a.message == b.message).collect();
     // A message of which more may be unread waits for the next page, unless that would be no better.
     let mut more = horizon.is_some();
-    if messages.len() > 1 && messages.last().and_then(|posts| posts.last()).is_some_and(|(at, _)| at.number > 0 && more) {
+    if messages.len() > 1
+        && messages.last().and_then(|posts| posts.last()).is_some_and(|(at, _)| at.number > 0 && more)
+    {
         messages.pop();
     }
     let mut page = Page { items: Vec::new(), next: None };

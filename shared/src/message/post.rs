@@ -213,14 +213,15 @@ fn units(directory: &Directory, audience: &Audience, today: Date) -> Vec<Unit> {
     let families = if meant.contacts.is_empty() { None } else { Some(directory.families()) };
     let pupils = meant.pupils.into_iter().map(|pupil| Unit {
         whom: Whom::Pupil(pupil),
-        except: directory.links_of(pupil).map(|(contact, _)| contact).filter(|id| except.contains(id)).collect(),
+        except: directory
+            .links_of(pupil)
+            .map(|(contact, _)| contact)
+            .filter(|id| except.contains(id))
+            .collect(),
     });
     let contacts = meant.contacts.into_iter().map(|contact| {
         let of = families.as_ref().and_then(|families| families.get(&contact)).into_iter().flatten();
-        Unit {
-            whom: Whom::Contact(contact),
-            except: of.copied().filter(|id| except.contains(id)).collect(),
-        }
+        Unit { whom: Whom::Contact(contact), except: of.copied().filter(|id| except.contains(id)).collect() }
     });
     pupils.chain(contacts).collect()
 }

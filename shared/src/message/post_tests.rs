@@ -5,8 +5,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    message::audience::resolve,
     channel::Channel,
+    message::audience::resolve,
     person::{
         guardianship::Responsibility,
         made_up::{Families, responsible},
