@@ -16,6 +16,7 @@ mod families;
 mod formats;
 mod grants;
 mod identity;
+mod inbox;
 mod ingest;
 mod leavers;
 mod messages;

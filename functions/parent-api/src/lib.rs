@@ -5,6 +5,7 @@
 
 mod account;
 mod children;
+mod messages;
 mod view;
 
 use std::sync::Arc;
@@ -61,6 +62,11 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "DELETE /v1/me/sessions/{session_id}" => account::revoke(app, &parent, &request).await,
             "GET /v1/me/children" => children::list(app, &parent).await,
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
+            "GET /v1/me/messages" => messages::list(app, &parent, &request).await,
+            "GET /v1/me/messages/{message_id}" => messages::get(app, &parent, &request).await,
+            "POST /v1/me/messages/{message_id}/acknowledgement" => {
+                messages::acknowledge(app, &parent, &request).await
+            }
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,
             _ => Err(Problem::not_found().into()),
         };

@@ -252,18 +252,24 @@ impl Sweep<'_> {
             tables.query_range(TableName::Messaging, &key::school_partition(self.school), range).await?
         {
             let message: Message = item.read()?;
+            // The posts first: what is in nobody's inbox any more, nobody acknowledges.
+            let posts = tables
+                .query(
+                    TableName::Messaging,
+                    &key::posts_partition(self.school),
+                    &key::posts_of(message.message_id),
+                )
+                .await?;
+            self.count(DataClass::Message, posts.len());
+            self.delete(&posts.iter().map(Item::key).collect::<Vec<_>>()).await?;
             let parts = tables
                 .query(TableName::Messaging, &key::message_partition(self.school, message.message_id), "")
                 .await?;
             self.count(DataClass::Message, 1);
             self.count(DataClass::Outcome, parts.len());
-            if self.dry_run {
-                continue;
-            }
             // The message last: a sweep that dies in between finds it again.
-            let keys: Vec<_> =
-                parts.iter().map(Item::key).chain([key::message(self.school, message.message_id)]).collect();
-            self.delete(&keys).await?;
+            let last = key::message(self.school, message.message_id);
+            self.delete(&parts.iter().map(Item::key).chain([last]).collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
@@ -280,16 +286,14 @@ impl Sweep<'_> {
             let due =
                 self.app.tables.query_range(TableName::Messaging, &partition, (range.0, &range.1)).await?;
             self.count(class, due.len());
-            if !self.dry_run {
-                self.delete(&due.iter().map(Item::key).collect::<Vec<_>>()).await?;
-            }
+            self.delete(&due.iter().map(Item::key).collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
 
-    /// Deletes items of the messaging table, in order.
+    /// Deletes items of the messaging table, in order, unless they are only counted.
     async fn delete(&self, keys: &[Key]) -> Result<(), SweepError> {
-        for some in keys.chunks(TRANSACTION_ITEMS) {
+        for some in keys.chunks(TRANSACTION_ITEMS).filter(|_| !self.dry_run) {
             let delete = |key: &Key| Write::delete(TableName::Messaging, key.clone(), Condition::Always);
             self.app.tables.transact(some.iter().map(delete).collect()).await?;
         }

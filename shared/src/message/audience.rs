@@ -37,6 +37,21 @@ pub struct Audience {
     pub except: Vec<PersonId>,
 }
 
+impl Audience {
+    /// The roles that are written to.
+    pub fn roles(&self) -> &[Role] {
+        if self.roles.is_empty() { &[Role::Contact] } else { &self.roles }
+    }
+
+    /// Whether it selects nobody in particular, and so the whole school.
+    pub fn is_everybody(&self) -> bool {
+        self.year_groups.is_empty()
+            && self.classes.is_empty()
+            && self.groups.is_empty()
+            && self.people.is_empty()
+    }
+}
+
 /// Why somebody is not written to. One reason each, the weightiest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,28 +176,29 @@ pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
     match channel {
         Channel::Email => person.email().map(crate::person::email::EmailAddress::expose),
         Channel::Sms => person.mobile().map(crate::person::phone::PhoneNumber::expose),
+        // Nobody shares an inbox, so there is nothing to compare.
+        Channel::App => None,
     }
 }
 
-/// Resolves an audience on a day of the school's.
+/// Whom an audience means, before anybody's right is looked at. In order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meant {
+    /// Pupils whose contacts are written to.
+    pub pupils: Vec<PersonId>,
+    /// Contacts whom the sender named: written to about all their pupils.
+    pub contacts: Vec<PersonId>,
+    /// Pupils, staff and governors, for themselves.
+    pub themselves: Vec<PersonId>,
+}
+
+/// Whom an audience means on a day of the school's.
 ///
 /// A pupil who has not joined yet is written about only if they are named.
-pub fn resolve(
-    directory: &Directory,
-    audience: &Audience,
-    purpose: Purpose,
-    channels: &[Channel],
-    today: Date,
-) -> Resolution {
-    let mut resolver =
-        Resolver { directory, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+pub fn meant(directory: &Directory, audience: &Audience, today: Date) -> Meant {
     let except: BTreeSet<_> = audience.except.iter().copied().collect();
-    let roles: &[Role] = if audience.roles.is_empty() { &[Role::Contact] } else { &audience.roles };
-    let everybody = audience.year_groups.is_empty()
-        && audience.classes.is_empty()
-        && audience.groups.is_empty()
-        && audience.people.is_empty();
     let named: BTreeSet<_> = audience.people.iter().copied().collect();
+    let (roles, everybody) = (audience.roles(), audience.is_everybody());
     // `Year 3` and `3` are one, as they are in a file.
     let years: Vec<_> =
         audience.year_groups.iter().filter_map(|year| crate::upload::cell::year_group(year)).collect();
@@ -203,6 +219,7 @@ pub fn resolve(
                     || one_of(&audience.classes, &person.class)
                     || in_group())
     };
+    let mut meant = Meant::default();
     for (id, person) in
         directory.visible_people().filter(|(id, person)| person.is_here(today) && !except.contains(id))
     {
@@ -210,24 +227,48 @@ pub fn resolve(
             Role::Pupil => {
                 if selects(id, person) {
                     if roles.contains(&Role::Contact) {
-                        resolver.contacts_of(id, &except);
+                        meant.pupils.push(id);
                     }
                     if roles.contains(&Role::Pupil) {
-                        resolver.want(id, None);
+                        meant.themselves.push(id);
                     }
                 }
             }
             Role::Contact => {
                 if named.contains(&id) {
-                    resolver.contact(id, &except);
+                    meant.contacts.push(id);
                 }
             }
             Role::Staff | Role::Governor => {
                 if named.contains(&id) || (everybody && roles.contains(&person.role)) {
-                    resolver.want(id, None);
+                    meant.themselves.push(id);
                 }
             }
         }
+    }
+    meant
+}
+
+/// Resolves an audience on a day of the school's.
+pub fn resolve(
+    directory: &Directory,
+    audience: &Audience,
+    purpose: Purpose,
+    channels: &[Channel],
+    today: Date,
+) -> Resolution {
+    let mut resolver =
+        Resolver { directory, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+    let except: BTreeSet<_> = audience.except.iter().copied().collect();
+    let meant = meant(directory, audience, today);
+    for pupil in meant.pupils {
+        resolver.contacts_of(pupil, &except);
+    }
+    for contact in meant.contacts {
+        resolver.contact(contact, &except);
+    }
+    for person in meant.themselves {
+        resolver.want(person, None);
     }
     resolver.finish(channels)
 }
@@ -306,7 +347,15 @@ impl Resolver<'_> {
                 .iter()
                 .find_map(|channel| contact_point(person, *channel).map(|point| (*channel, point)));
             let Some((channel, point)) = usable else {
-                resolution.excluded.insert(person_id, unreachable(person));
+                let pupils = in_app(self.directory, person_id, person, &pupils);
+                if channels.contains(&Channel::App) && !pupils.is_empty() {
+                    let alone = Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
+                    resolution.recipients.entry(Channel::App).or_default().push(alone);
+                } else if channels == [Channel::App] && may_prove_themselves(person) {
+                    resolution.excluded.insert(person_id, Reason::NotEnabled);
+                } else {
+                    resolution.excluded.insert(person_id, unreachable(person));
+                }
                 continue;
             };
             let list = resolution.recipients.entry(channel).or_default();
@@ -387,6 +436,25 @@ fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
 /// Whether a restriction keeps `reader` away from a pupil.
 fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
     directory.link(pupil, reader).is_some_and(|link| link.holds() && link.restricted)
+}
+
+/// About which of the pupils somebody may read in the app.
+///
+/// Whether they have an account is not known here: accounts are a domain of their own. So the app never takes the place of a
+/// channel that is certain, wherever it stands among a message's channels, and is only for who could sign in.
+fn in_app(
+    directory: &Directory,
+    contact: PersonId,
+    person: &Person,
+    pupils: &BTreeSet<PersonId>,
+) -> Vec<PersonId> {
+    let may = |pupil: &PersonId| directory.link(*pupil, contact).is_some_and(Link::may_hold_account);
+    pupils.iter().copied().filter(|pupil| may_prove_themselves(person) && may(pupil)).collect()
+}
+
+/// Whether a one-time code could be sent to somebody.
+fn may_prove_themselves(person: &Person) -> bool {
+    person.email().is_some() || person.mobile().is_some()
 }
 
 fn unreachable(person: &Person) -> Reason {

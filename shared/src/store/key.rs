@@ -168,12 +168,37 @@ pub fn excluded(school: SchoolId, message: MessageId, page: u32) -> Key {
     Key::new(message_partition(school, message), format!("EXCLUDED#{page:06}"))
 }
 
+/// messaging: that a contact has acknowledged a message.
+pub fn acknowledgement(school: SchoolId, message: MessageId, contact: PersonId) -> Key {
+    Key::new(message_partition(school, message), format!("ACK#{contact}"))
+}
+
+/// The partition of what a school's parents find in their inboxes.
+pub fn posts_partition(school: SchoolId) -> String {
+    format!("{}#POSTS", school_partition(school))
+}
+
+/// messaging: a message as the inbox lists it. Sorts by time, because the id does.
+pub fn post(school: SchoolId, message: MessageId, number: u32) -> Key {
+    Key::new(posts_partition(school), format!("{}{number:06}", posts_of(message)))
+}
+
+/// The sort-key prefix of the posts of one message.
+pub fn posts_of(message: MessageId) -> String {
+    format!("POST#{message}#")
+}
+
+/// The sort-key prefix of all posts.
+pub const POSTS: &str = "POST#";
+
 /// The sort-key prefixes inside a message's partition.
 pub const CHUNK_STATES: &str = "STATE#";
 /// See [`roster`].
 pub const ROSTERS: &str = "ROSTER#";
 /// See [`excluded`].
 pub const EXCLUDED: &str = "EXCLUDED#";
+/// See [`acknowledgement`].
+pub const ACKNOWLEDGEMENTS: &str = "ACK#";
 
 /// The partition of who saw whose record at a school.
 pub fn audit_partition(school: SchoolId) -> String {
@@ -305,6 +330,8 @@ mod tests {
             excluded(of, sent, 1),
             audit(of, AuditId::new(at, &[9; 10])),
             usage(of, jiff::civil::date(2026, 9, 1), "GET /v1/me"),
+            acknowledgement(of, sent, contact),
+            post(of, sent, 2),
             verification(claim),
             account(parent),
             account_of(of, contact),
@@ -335,6 +362,8 @@ mod tests {
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / EXCLUDED#000001
         SCH#sch_~1018101010101010101#AUDIT / AUD#aud_~9098909090909090909
         SCH#sch_~1018101010101010101#USAGE / DAY#2026-09-01#GET /v1/me
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ACK#per_~3038303030303030303
+        SCH#sch_~1018101010101010101#POSTS / POST#msg_~5058505050505050505#000002
         VER#ver_~6068606060606060606 / CLAIM
         ACC#acc_~7078707070707070707 / ACCOUNT
         SCH#sch_~1018101010101010101 / ACC#per_~3038303030303030303

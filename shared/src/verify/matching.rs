@@ -242,6 +242,7 @@ fn contacts<'a>(
         let is_named = |channel: &Channel| match channel {
             Channel::Email => person.emails.contains(&claim.email),
             Channel::Sms => person.phones.contains(&claim.mobile),
+            Channel::App => false,
         };
         let named = CHANNELS.into_iter().filter(is_named).collect();
         Some(Fit { child, contact, person, likeness, named, standing })
@@ -273,6 +274,7 @@ impl Fit<'_> {
             let goes_to = match channel {
                 Channel::Email => self.person.email() == Some(&claim.email),
                 Channel::Sms => self.person.mobile() == Some(&claim.mobile),
+                Channel::App => false,
             };
             let reader = own::reader(directory, self.contact, *channel, own).filter(|_| goes_to);
             told.extend(match reader {
@@ -288,9 +290,10 @@ impl Fit<'_> {
     }
 
     fn evidence(&self) -> impl Iterator<Item = Evidence> {
-        let named = self.named.iter().map(|channel| match channel {
-            Channel::Email => Evidence::EmailRegistered,
-            Channel::Sms => Evidence::MobileRegistered,
+        let named = self.named.iter().filter_map(|channel| match channel {
+            Channel::Email => Some(Evidence::EmailRegistered),
+            Channel::Sms => Some(Evidence::MobileRegistered),
+            Channel::App => None,
         });
         let child_name = match self.child.likeness.which {
             Which::Legal => None,

@@ -431,6 +431,7 @@ proptest! {
             match channel {
                 Channel::Sms => prop_assert_eq!(person.mobile(), Some(&claim.mobile)),
                 Channel::Email => prop_assert_eq!(person.email(), Some(&claim.email)),
+                Channel::App => prop_assert!(false, "no code goes to the app"),
             }
         }
     }

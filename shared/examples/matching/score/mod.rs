@@ -103,6 +103,7 @@ impl Tally {
                 let point = person.zip(found.channel).and_then(|(person, channel)| match channel {
                     Channel::Email => person.email().map(EmailAddress::expose),
                     Channel::Sms => person.mobile().map(PhoneNumber::expose),
+                    Channel::App => None,
                 });
                 // A code to nowhere would be a fault of the matching, and is held to be the worst.
                 let is_read = point.is_none_or(|point| case.reads.contains(point));
