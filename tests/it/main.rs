@@ -17,6 +17,7 @@ mod formats;
 mod grants;
 mod identity;
 mod inbox;
+mod inbox_pages;
 mod ingest;
 mod leavers;
 mod messages;

@@ -26,7 +26,7 @@ fn mobile(n: usize) -> Value {
 }
 
 /// Enters a code with a bearer token; returns the new session's.
-async fn enter_as(world: &World, who: &str, verification: &str, code: &str) -> String {
+pub async fn enter_as(world: &World, who: &str, verification: &str, code: &str) -> String {
     let path = format!("/v1/verifications/{verification}/code");
     let entered = world.post(who, &path, &json!({"code": code})).await.expect(201);
     format!("Bearer {}", text(&entered["session_token"]))

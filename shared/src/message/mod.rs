@@ -6,6 +6,7 @@ pub mod inbox;
 pub mod outcome;
 pub mod post;
 pub mod render;
+pub mod selection;
 pub mod sms;
 pub mod store;
 pub mod template;
