@@ -50,6 +50,11 @@ impl Audience {
             && self.groups.is_empty()
             && self.people.is_empty()
     }
+
+    /// Whether anything in it says whom it is for, and not only for whom it is not.
+    pub fn names_somebody(&self) -> bool {
+        !(self.is_everybody() && self.roles.is_empty())
+    }
 }
 
 /// Why somebody is not written to. One reason each, the weightiest.

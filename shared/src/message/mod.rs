@@ -78,6 +78,14 @@ impl Draft {
         if self.body.len() > MAX_BODY {
             fault("/body", "too_long", "write at most 100,000 bytes");
         }
+        if self.body.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            fault("/body", "invalid", "leave out control characters other than tabs and line ends");
+        }
+        if !self.audience.names_somebody() {
+            // A list that a program left empty must not become a message to the whole school.
+            let detail = "say who it is for; the parents of all pupils are {\"roles\": [\"parent\"]}";
+            fault("/audience", "nobody_named", detail);
+        }
         let subject = self.subject.as_deref().unwrap_or_default().trim();
         if self.channels.contains(&Channel::Email) && subject.is_empty() {
             fault("/subject", "required", "an e-mail needs a subject");
