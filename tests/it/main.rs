@@ -4,6 +4,7 @@
 mod architecture;
 mod audit;
 mod bad_input;
+mod bad_requests;
 mod bundles;
 mod carrier;
 mod cells;

@@ -1,5 +1,6 @@
 //! HTTP: what every route shares. Requests and answers are plain values; API Gateway's types end here.
 
+pub mod json;
 pub mod problem;
 pub mod request;
 pub mod staff;

@@ -79,6 +79,9 @@ impl Draft {
         if self.body.len() > MAX_BODY {
             fault("/body", "too_long", "write at most 100,000 bytes");
         }
+        if self.body.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            fault("/body", "invalid", "leave out control characters other than tabs and line ends");
+        }
         let subject = self.subject.as_deref().unwrap_or_default().trim();
         if self.channels.contains(&Channel::Email) && subject.is_empty() {
             fault("/subject", "required", "an e-mail needs a subject");

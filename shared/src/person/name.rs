@@ -100,9 +100,15 @@ pub fn tidy(text: &str) -> String {
     out
 }
 
-/// Zero-width and direction characters: they carry no letter and hide differences.
+/// Zero-width and direction characters, and letters that are only filling (Hangul, Braille): they show nothing and hide
+/// differences.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+    )
 }
 
 /// The form in which two spellings of one name are equal: NFKD without marks, lower case, the letters that do not
@@ -123,7 +129,7 @@ pub fn fold(name: &str) -> String {
             'æ' => out.push_str("ae"),
             'œ' => out.push_str("oe"),
             'þ' => out.push_str("th"),
-            c if c.is_alphanumeric() => out.push(c),
+            c if c.is_alphanumeric() && !is_invisible(c) => out.push(c),
             _ => {}
         }
     }
@@ -162,6 +168,27 @@ mod tests {
     fn names_print_masked() {
         let name = PersonName::new("Ann", "Smith");
         assert_eq!(format!("{name} {name:?}"), "*** PersonName(***)");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_name_and_what_looks_alike_is_another() {
+        for nothing in [
+            "\u{200b}",
+            "\u{3164}\u{ffa0}",
+            "\u{115f}",
+            "\u{2800}",
+            "\u{202e}\u{2066}",
+            "\u{e0041}",
+            "\u{301}",
+        ] {
+            assert_eq!(fold(nothing), "", "{nothing:?}");
+        }
+        assert_eq!(tidy("A\u{202e}d\u{61c}a\u{3164}\0\r\n"), "Ada");
+        // Cyrillic, Greek and Roman numeral letters that look like Latin ones; a letter of another width is the same letter.
+        for (written, meant) in [("Аda", "Ada"), ("Αda", "Ada"), ("Оlа", "Ola")] {
+            assert_ne!(fold(written), fold(meant), "{written}");
+        }
+        assert_eq!(fold("Ａｄａ"), "ada");
     }
 
     #[test]
