@@ -243,7 +243,7 @@ fn excerpt(account: &str) -> String {
     let rest = told.len().saturating_sub(EXCERPT_LINES);
     let mut text = told[..told.len() - rest].join("\n");
     if rest > 0 {
-        text.push_str(&format!("\n… and {rest} lines more"));
+        text = format!("{text}\n… and {rest} lines more");
     }
     text
 }

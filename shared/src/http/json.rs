@@ -34,7 +34,9 @@ pub fn check(text: &[u8]) -> Result<(), Fault> {
     let read = walk.deserialize(&mut json).and_then(|()| json.end());
     read.map_err(|error| {
         if walk.repeated {
-            Fault::Repeated { pointer: walk.at.iter().map(|part| format!("/{}", escape(part))).collect() }
+            Fault::Repeated {
+                pointer: walk.at.iter().fold(String::new(), |at, part| at + "/" + &escape(part)),
+            }
         } else {
             Fault::Syntax { line: error.line(), column: error.column() }
         }

@@ -57,9 +57,8 @@ pub fn channel_after_approval(
     own_channel(directory, contact, own, &channels).or_else(|| {
         channels.into_iter().find(|channel| {
             ContactPoint::of(person, *channel).is_some_and(|point| {
-                let is_kept_away = |reader: PersonId| {
-                    directory.link(pupil, reader).is_some_and(|link| link.restricted)
-                };
+                let is_kept_away =
+                    |reader: PersonId| directory.link(pupil, reader).is_some_and(|link| link.restricted);
                 !own.iter().any(|address| address.expose() == point.expose())
                     && !directory
                         .visible_people()
