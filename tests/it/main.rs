@@ -20,6 +20,7 @@ mod messages;
 mod one_or_two;
 mod parents;
 mod people;
+mod preferences;
 mod reach;
 mod retention;
 mod reviews;

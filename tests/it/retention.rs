@@ -20,11 +20,12 @@ use crate::{
 };
 
 /// The classes that the tests below see erased.
-const SEEN: [&str; 10] = [
+const SEEN: [&str; 11] = [
     "upload_file",
     "upload",
     "upload_report",
     "connector",
+    "consent",
     "person",
     "link",
     "former_version",
@@ -312,6 +313,28 @@ async fn a_revoked_connector_is_forgotten_with_the_uploads_that_may_name_it() {
         (left["items"].as_array().map(Vec::len), &left["items"][0]["name"]),
         (Some(1), &json!("Kept"))
     );
+}
+
+#[tokio::test]
+async fn evidence_of_a_choice_outlives_the_person_by_six_years() {
+    let world = World::new().await;
+    let mut paths = Vec::new();
+    for name in ["Ann", "Ben"] {
+        let body = json!({"role": "contact", "given_name": name});
+        let made = world.post("office", "/people", &body).await.expect(201);
+        let path = format!("/people/{}", text(&made["person_id"]));
+        let choice = json!({"purpose": "marketing", "channel": "email", "allowed": true});
+        let paper = json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice]});
+        world.put("office", &format!("{path}/consents"), &paper).await.expect(200);
+        paths.push(path);
+    }
+    world.delete("office", &paths[0]).await.expect(204);
+    assert_eq!(sweep(&world, 31, false).await, json!({"person": 1}));
+    assert_eq!(sweep(&world, 31 + 2_191, true).await, json!({}));
+    erases(&world, 31 + 2_193, json!({"consent": 1})).await;
+    // Whoever is still there keeps theirs, however old.
+    let told = world.get("office", &format!("{}/consents", paths[1])).await.expect(200);
+    assert_eq!(told["version"], 1);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use shared::{
         store::{ChunkState, ChunkStatus, EXCLUDED_PER_PAGE, Excluded, Message, Roster},
     },
     person::store::{Directory, ReadError},
+    privacy::consent::Register,
     queue::{QueueError, Queues, Task},
     random,
     school::{Tenant, TenantError},
@@ -115,10 +116,17 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
         return Ok(());
     }
     let content = message.content(&tenant.key)?;
+    let register = Register::load(&app.tables, school).await?;
     let directory = Directory::load(&app.tables, &tenant).await?;
     let today = time::date_in(&tenant.school.time_zone, time::now());
-    let resolution =
-        audience::resolve(&directory, &content.audience, message.purpose, &message.channels, today);
+    let resolution = audience::resolve(
+        &directory,
+        &register,
+        &content.audience,
+        message.purpose,
+        &message.channels,
+        today,
+    );
     let chunks = chunks(&resolution);
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
 
@@ -132,6 +140,7 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
             channel,
             recipients,
             revision: tenant.school.revision,
+            consents: register.changes,
         };
         let state = ChunkState {
             school_id: school,

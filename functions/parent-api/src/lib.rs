@@ -5,6 +5,7 @@
 
 mod account;
 mod children;
+mod preferences;
 mod view;
 
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "DELETE /v1/me/sessions/{session_id}" => account::revoke(app, &parent, &request).await,
             "GET /v1/me/children" => children::list(app, &parent).await,
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
+            "GET /v1/me/preferences" => preferences::get(app, &parent).await,
+            "PUT /v1/me/preferences" => preferences::put(app, &parent, &request).await,
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,
             _ => Err(Problem::not_found().into()),
         }

@@ -20,7 +20,7 @@ use shared::{
 };
 
 use crate::{
-    App,
+    App, consents,
     entry::{ChangedPerson, NewPerson},
     idempotency::Replay,
     links::refuse_restricted,
@@ -230,6 +230,7 @@ pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Ans
             writes.push(write_link(tenant, to, versions(to), Some(&joined), stamp)?);
             writes.push(write_link(tenant, ends, versions(ends), None, stamp)?);
         }
+        writes.extend(consents::join(app, school, kept_id, other_id).await?);
         refuse_too_many(&writes)?;
         Ok((writes, (one, versions.rev + 1)))
     })

@@ -4,6 +4,7 @@
 
 mod change;
 mod connectors;
+mod consents;
 mod entry;
 mod idempotency;
 mod links;
@@ -141,6 +142,12 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         }
         ("POST", "/people/{person_id}/merge") => {
             at(&[Office]).map(|()| change::merge(app, request, school))?.await
+        }
+        ("GET", "/people/{person_id}/consents") => {
+            at(&[Office, Dpo]).map(|()| consents::get(app, request, school))?.await
+        }
+        ("PUT", "/people/{person_id}/consents") => {
+            at(&[Office, Dpo]).map(|()| consents::put(app, request, &staff, school))?.await
         }
         ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::put(app, request, school))?.await

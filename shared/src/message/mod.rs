@@ -1,6 +1,7 @@
 //! Messages: what a sender asks for, who it reaches, how it is rendered, and what became of it.
 
 pub mod audience;
+pub mod chosen;
 pub mod chunk;
 pub mod outcome;
 pub mod render;
@@ -29,6 +30,10 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose, the weightiest first.
+    pub const ALL: [Self; 5] =
+        [Self::Emergency, Self::Service, Self::Attendance, Self::Consent, Self::Marketing];
+
     /// Whether the message goes ahead of the others.
     pub const fn is_urgent(self) -> bool {
         matches!(self, Self::Emergency | Self::Attendance)

@@ -28,6 +28,8 @@ pub enum DataClass {
     UploadReport,
     /// A program that delivers files, and the hash of its secret.
     Connector,
+    /// What people have chosen, and the evidence of it.
+    Consent,
     /// Subject and body of a message and who it was for.
     Message,
     /// Who was reached, and how it ended.
@@ -65,6 +67,8 @@ pub enum Trigger {
     LastUse,
     /// It was revoked.
     Revocation,
+    /// The person it is about was erased.
+    Erasure,
 }
 
 /// What carries the erasure out.
@@ -92,6 +96,7 @@ impl DataClass {
         Self::UploadFile,
         Self::UploadReport,
         Self::Connector,
+        Self::Consent,
         Self::Message,
         Self::Outcome,
         Self::Verification,
@@ -115,6 +120,7 @@ impl DataClass {
             Self::UploadFile => "upload_file",
             Self::UploadReport => "upload_report",
             Self::Connector => "connector",
+            Self::Consent => "consent",
             Self::Message => "message",
             Self::Outcome => "outcome",
             Self::Verification => "verification",
@@ -138,6 +144,8 @@ impl DataClass {
             Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun => days(396),
             // So that every upload that it asked for can still name it.
             Self::Connector => days(396),
+            // A claim can be brought for six years: 6 × 365.25 days.
+            Self::Consent => days(2_192),
             // An upload that nobody finished: 24 hours.
             Self::UploadFile => days(1),
             Self::UploadReport => days(30),
@@ -160,6 +168,7 @@ impl DataClass {
             Self::UploadFile => Trigger::UploadEnd,
             Self::Account | Self::Session | Self::KnownDevice => Trigger::LastUse,
             Self::Connector => Trigger::Revocation,
+            Self::Consent => Trigger::Erasure,
             Self::Upload
             | Self::UploadReport
             | Self::Message
@@ -182,6 +191,7 @@ impl DataClass {
             | Self::Upload
             | Self::UploadReport
             | Self::Connector
+            | Self::Consent
             | Self::Message
             | Self::Outcome
             | Self::RetentionRun => Eraser::Sweep,

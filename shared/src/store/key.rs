@@ -8,7 +8,7 @@ use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, SessionId
 /// restored table can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableName {
-    /// Schools, people, links, uploads, connectors.
+    /// Schools, people, links, uploads, connectors, what people have chosen.
     Directory,
     /// Messages, chunks, outcomes.
     Messaging,
@@ -122,6 +122,19 @@ pub fn connector(school: SchoolId, connector: ConnectorId) -> Key {
 
 /// The sort-key prefix of a school's connectors.
 pub const CONNECTORS: &str = "CON#";
+
+/// directory: what one person has chosen.
+pub fn consents(school: SchoolId, person: PersonId) -> Key {
+    Key::new(school_partition(school), format!("{CONSENTS}{person}"))
+}
+
+/// The sort-key prefix of a school's consents.
+pub const CONSENTS: &str = "CNS#";
+
+/// directory: the counter of their changes; sorts just before them, so that one query reads all.
+pub fn consents_mark(school: SchoolId) -> Key {
+    Key::new(school_partition(school), "CNS")
+}
 
 /// directory: the school's last retention run.
 pub fn retention_run(school: SchoolId) -> Key {
@@ -259,6 +272,8 @@ mod tests {
             link(of, pupil, contact),
             upload(of, file),
             connector(of, ConnectorId::new(at, &[8; 10])),
+            consents(of, contact),
+            consents_mark(of),
             retention_run(of),
             message(of, sent),
             roster(of, sent, 0),
@@ -287,6 +302,8 @@ mod tests {
         SCH#sch_~1018101010101010101 / LNK#per_~2028202020202020202#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / UPL#upl_~4048404040404040404
         SCH#sch_~1018101010101010101 / CON#con_~8088808080808080808
+        SCH#sch_~1018101010101010101 / CNS#per_~3038303030303030303
+        SCH#sch_~1018101010101010101 / CNS
         SCH#sch_~1018101010101010101 / RETENTION
         SCH#sch_~1018101010101010101 / MSG#msg_~5058505050505050505
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ROSTER#000000
@@ -319,7 +336,8 @@ mod tests {
             assert!(sk.as_str() >= PEOPLE_AND_LINKS.0 && sk.as_str() <= PEOPLE_AND_LINKS.1);
         }
         let connector = connector(s, ConnectorId::new(at, &[255; 10])).sk;
-        for sk in [school(s).sk, connector, upload(s, UploadId::new(at, &[0; 10])).sk, retention_run(s).sk] {
+        let others = [school(s), upload(s, UploadId::new(at, &[0; 10])), retention_run(s), consents(s, c)];
+        for sk in others.map(|key| key.sk).into_iter().chain([connector]) {
             assert!(sk.as_str() < PEOPLE_AND_LINKS.0 || sk.as_str() > PEOPLE_AND_LINKS.1, "{sk}");
         }
     }
