@@ -120,6 +120,8 @@ ids! {
     AccountId = "acc_";
     /// A parent's session. Its token, which is a secret, begins alike and is no id.
     SessionId = "ses_";
+    /// What somebody asks under data protection law; also the reference that they are given.
+    RequestId = "req_";
 }
 
 #[cfg(test)]

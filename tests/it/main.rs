@@ -22,6 +22,7 @@ mod parents;
 mod people;
 mod preferences;
 mod reach;
+mod requests;
 mod retention;
 mod reviews;
 mod sessions;

@@ -65,7 +65,7 @@ pub async fn person(world: &World, source_id: &str) -> String {
 #[tokio::test]
 async fn a_parent_chooses_by_which_way_the_school_writes() {
     let world = school(vec![Row::family(101), Row::family(102).with(EMAIL, "")]).await;
-    let mother = session(&world, 101, 0).await;
+    let (mother, other) = (session(&world, 101, 0).await, session(&world, 102, 1).await);
     let told = world.get(&mother, PATH).await.expect(200);
     assert!(text(&told["wording"]["text"]).contains("fund-raising"), "{told}");
     let mine = &told["items"][0];
@@ -83,7 +83,10 @@ async fn a_parent_chooses_by_which_way_the_school_writes() {
     assert_eq!(preview(&world, "service", &both).await, (json!({"sms": 2, "email": 0}), BTreeMap::new()));
     let chosen = choose(&world, &mother, &[choice("service", "sms", false)]).await;
     assert_eq!(chosen["version"], 1);
-    assert_eq!((row(&chosen, "service", "sms"), row(&chosen, "service", "email")), ((Some(false), true), (Some(true), false)));
+    assert_eq!(
+        (row(&chosen, "service", "sms"), row(&chosen, "service", "email")),
+        ((Some(false), true), (Some(true), false))
+    );
     assert_eq!(preferences(&world, &mother).await, chosen);
     assert_eq!(preview(&world, "service", &both).await, (json!({"sms": 1, "email": 1}), BTreeMap::new()));
     assert_eq!(preview(&world, "service", &["sms"]).await, (json!({"sms": 1}), only("opted_out", 1)));
@@ -104,11 +107,13 @@ async fn a_parent_chooses_by_which_way_the_school_writes() {
     let id = person(&world, "C0101").await;
     let seen = world.get("dpo", &format!("/people/{id}/consents")).await.expect(200);
     assert_eq!((&seen["version"], seen["changes"].as_array().map(Vec::len)), (&json!(2), Some(2)));
-    assert_eq!((&seen["changes"][0]["by"], &seen["changes"][0]["allowed"]), (&json!("parent"), &json!(false)));
+    assert_eq!(
+        (&seen["changes"][0]["by"], &seen["changes"][0]["allowed"]),
+        (&json!("parent"), &json!(false))
+    );
     for role in ["sender", "approver"] {
         world.get(role, &format!("/people/{id}/consents")).await.problem(403, "forbidden");
     }
-    let other = session(&world, 102, 1).await;
     assert_eq!(preferences(&world, &other).await["version"], 0);
 }
 
@@ -185,7 +190,8 @@ async fn edge_case_43_marketing_goes_only_where_it_was_consented_to() {
     // The father objects on paper: the number that both read is closed to it, her address is not.
     let (father, office) = (person(&world, "C2").await, "office");
     let path = format!("/people/{father}/consents");
-    let paper = json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "sms", false)]});
+    let paper =
+        json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "sms", false)]});
     let kept = world.put(office, &path, &paper).await.expect(200);
     assert_eq!(kept["changes"][0]["by"]["taken_on"], "2026-09-01");
     assert_eq!(kept["changes"][0]["wording"], Value::Null);
@@ -235,9 +241,7 @@ async fn a_paper_is_kept_as_evidence() {
     let world = school(vec![Row::family(109), Row::family(110).with(MOBILE, "")]).await;
     let (kept, other) = (person(&world, "C0109").await, person(&world, "C0110").await);
     let path = format!("/people/{kept}/consents");
-    let paper = |version: u64, day: &str, choices: &[Value]| {
-        json!({"version": version, "taken_on": day, "choices": choices})
-    };
+    let paper = |version: u64, day: &str, choices: &[Value]| json!({"version": version, "taken_on": day, "choices": choices});
     let yes = [choice("marketing", "email", true)];
     world.put("dpo", &path, &paper(0, "2026-09-01", &yes)).await.expect(200);
     world.put("office", &path, &paper(0, "2026-09-01", &yes)).await.problem(409, "conflict");
@@ -270,7 +274,10 @@ async fn a_paper_is_kept_as_evidence() {
     let merge = json!({"other": other, "version": version});
     world.post("office", &format!("/people/{kept}/merge"), &merge).await.expect(200);
     let joined = world.get("office", &path).await.expect(200);
-    assert_eq!((row(&joined, "marketing", "sms"), row(&joined, "marketing", "email")), ((Some(false), true), (Some(false), true)));
+    assert_eq!(
+        (row(&joined, "marketing", "sms"), row(&joined, "marketing", "email")),
+        ((Some(false), true), (Some(false), true))
+    );
     assert_eq!(joined["changes"].as_array().map(Vec::len), Some(3));
     world.get("office", &of_other).await.problem(404, "not_found");
 }
@@ -283,7 +290,8 @@ async fn edge_case_31_a_pupils_word_ends_marketing_about_them() {
     choose(&world, &mother, &[choice("marketing", "email", true)]).await;
     assert_eq!(preview(&world, "marketing", &["email"]).await.0, json!({"email": 1}));
     let pupil = person(&world, "P0111").await;
-    let paper = json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "email", false)]});
+    let paper =
+        json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "email", false)]});
     world.put("office", &format!("/people/{pupil}/consents"), &paper).await.expect(200);
     assert_eq!(preview(&world, "marketing", &["email"]).await, (json!({"email": 0}), only("opted_out", 1)));
     assert_eq!(preview(&world, "service", &["email"]).await.0, json!({"email": 1}));

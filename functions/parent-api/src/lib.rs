@@ -6,6 +6,7 @@
 mod account;
 mod children;
 mod preferences;
+mod requests;
 mod view;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use shared::{
     app::Cloud,
     config::{self, ConfigError},
     http::{Problem, Request, request},
+    queue::Queues,
     seal::Keyring,
     store::{key::TableName, table::Tables},
     time,
@@ -26,6 +28,8 @@ use shared::{
 pub struct App {
     tables: Tables,
     keyring: Arc<Keyring>,
+    queues: Queues,
+    send_queue: String,
     /// The version of the privacy notice that is in force.
     privacy_notice: String,
 }
@@ -38,6 +42,8 @@ impl App {
         Ok(Self {
             keyring: cloud.keyring(&tables)?,
             tables,
+            queues: cloud.queues(),
+            send_queue: config::required("SEND_ROUTINE_QUEUE_URL")?,
             privacy_notice: config::required("PRIVACY_NOTICE")?,
         })
     }
@@ -59,6 +65,9 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
             "GET /v1/me/preferences" => preferences::get(app, &parent).await,
             "PUT /v1/me/preferences" => preferences::put(app, &parent, &request).await,
+            "POST /v1/me/corrections" => requests::correct(app, &parent, &request).await,
+            "POST /v1/me/subject-requests" => requests::create(app, &parent, &request).await,
+            "GET /v1/me/subject-requests" => requests::list(app, &parent).await,
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,
             _ => Err(Problem::not_found().into()),
         }

@@ -64,7 +64,8 @@ pub async fn put(app: &App, parent: &Parent, request: &Request) -> Result<Answer
             return Err(Problem::new(Code::Conflict, detail).into());
         }
         if before.gives_consent(&wanted.choices) && given.wording.as_deref() != Some(WORDING_VERSION) {
-            let detail = "a consent is given to a text: show the one of GET /v1/me/preferences and send its version";
+            let detail =
+                "a consent is given to a text: show the one of GET /v1/me/preferences and send its version";
             faults.push(FieldError::new("/wording", "wording_changed", detail));
         }
         match before.decide(&wanted.choices, &usable(&view), &By::Parent, now) {
@@ -80,7 +81,11 @@ pub async fn put(app: &App, parent: &Parent, request: &Request) -> Result<Answer
         }
     }
     let mine: BTreeSet<_> = items.iter().filter_map(|item| item["person_id"].as_str()).collect();
-    let unknown = given.items.iter().enumerate().filter(|(_, item)| !mine.contains(item.person_id.to_string().as_str()));
+    let unknown = given
+        .items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| !mine.contains(item.person_id.to_string().as_str()));
     if faults.is_empty() {
         faults.extend(unknown.map(|(place, _)| {
             let detail = "name yourself as GET /v1/me/preferences does";

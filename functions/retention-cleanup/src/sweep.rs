@@ -11,6 +11,7 @@ use shared::{
     person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
         consent::Consents,
+        request::SubjectRequest,
         retention::DataClass,
         run::{Counts, RetentionRun, due},
     },
@@ -63,6 +64,7 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.connectors().await?;
     sweep.people(&tenant).await?;
     sweep.consents().await?;
+    sweep.subject_requests().await?;
     sweep.messages().await?;
     let counts = sweep.counts;
     if !dry_run {
@@ -217,7 +219,8 @@ impl Sweep<'_> {
         let items = tables.query(TableName::Directory, &partition, key::CONSENTS).await?;
         let all = items.into_iter().map(|item| item.read()).collect::<Result<Vec<Consents>, _>>()?;
         let open = all.iter().filter(|consents| consents.ended_at.is_none());
-        let people = open.map(|consents| (TableName::Directory, key::person(self.school, consents.person_id)));
+        let people =
+            open.map(|consents| (TableName::Directory, key::person(self.school, consents.person_id)));
         let found = tables.batch_get(people.collect()).await?;
         let known: BTreeSet<_> = found.iter().filter_map(|item| key::read_person(item.sk())).collect();
         for consents in all {
@@ -230,6 +233,23 @@ impl Sweep<'_> {
             } else if consents.ended_at.is_none() && !known.contains(&consents.person_id) && !self.dry_run {
                 let ended = Update::new().set("ended_at", self.now);
                 self.app.tables.update::<Consents>(at, ended, Condition::Present).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn subject_requests(&mut self) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let partition = key::school_partition(self.school);
+        for item in tables.query(TableName::Directory, &partition, key::SUBJECT_REQUESTS).await? {
+            let request: SubjectRequest = item.read()?;
+            if !request.is_due(self.now) {
+                continue;
+            }
+            self.count(DataClass::SubjectRequest, 1);
+            if !self.dry_run {
+                let at = key::subject_request(self.school, request.request_id);
+                tables.delete(TableName::Directory, at, Condition::Always).await?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::{PersonId, SchoolId},
     person::{
         Person,
@@ -22,7 +22,6 @@ use shared::{
 use crate::{
     App, consents,
     entry::{ChangedPerson, NewPerson},
-    idempotency::Replay,
     links::refuse_restricted,
     people::body,
 };

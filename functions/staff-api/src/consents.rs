@@ -57,9 +57,9 @@ pub async fn put(app: &App, request: &Request, staff: &Staff, school: SchoolId) 
     let by = By::School { staff: staff.subject.clone(), taken_on: paper.taken_on };
     let after = before.decide(&paper.choices, &person.map(ways).unwrap_or_default(), &by, now);
     let after = after.map_err(|refused| {
-        let fields = refused.into_iter().map(|(place, (code, detail))| {
-            fault(&format!("/choices/{place}/allowed"), code, detail)
-        });
+        let fields = refused
+            .into_iter()
+            .map(|(place, (code, detail))| fault(&format!("/choices/{place}/allowed"), code, detail));
         Problem::fields(fields.collect())
     })?;
     if after.version != before.version {
@@ -105,6 +105,7 @@ fn body(person: Option<&Person>, consents: &Consents) -> Value {
 fn change(change: &Change) -> Value {
     let by = match &change.by {
         By::Parent => json!("parent"),
+        By::Request { request_id } => json!({"request_id": request_id}),
         By::School { staff, taken_on } => json!({"staff": staff, "taken_on": taken_on}),
     };
     json!({

@@ -6,13 +6,13 @@ mod change;
 mod connectors;
 mod consents;
 mod entry;
-mod idempotency;
 mod links;
 mod messages;
 mod people;
 mod schools;
 mod search;
 mod settings;
+mod subject_requests;
 mod uploads;
 mod verifications;
 
@@ -43,6 +43,7 @@ pub struct App {
     fanout_queue: String,
     uploads_queue: String,
     send_queue: String,
+    notice_queue: String,
     claim_names: ClaimNames,
     sms_part_price: String,
 }
@@ -66,6 +67,7 @@ impl App {
             fanout_queue: config::required("FANOUT_QUEUE_URL")?,
             uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
             send_queue: config::required("SEND_URGENT_QUEUE_URL")?,
+            notice_queue: config::required("SEND_ROUTINE_QUEUE_URL")?,
             claim_names: ClaimNames::from_env(),
             sms_part_price: config::or("SMS_PART_PRICE", "0.04"),
         })
@@ -158,6 +160,18 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
         ("POST", "/verifications/{verification_id}/decision") => {
             at(&[Office]).map(|()| verifications::decide(app, request, &staff, school))?.await
+        }
+        ("POST", "/subject-requests") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::create(app, request, &staff, school))?.await
+        }
+        ("GET", "/subject-requests") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::list(app, request, school))?.await
+        }
+        ("GET", "/subject-requests/{request_id}") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::get(app, request, school))?.await
+        }
+        ("POST", "/subject-requests/{request_id}/decision") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::decide(app, request, &staff, school))?.await
         }
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::{
     channel::Channel,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::{MessageId, SchoolId},
     message::{
         Draft,
@@ -26,7 +26,7 @@ use shared::{
     time,
 };
 
-use crate::{App, idempotency::Replay, page_size};
+use crate::{App, page_size};
 
 /// The school's people, and whom of them the draft would reach now.
 async fn resolve(app: &App, tenant: &Tenant, draft: &Draft) -> Result<(Directory, Resolution), ApiError> {

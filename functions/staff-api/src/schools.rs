@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     channel::sms,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::SchoolId,
     person::{Role, email::EmailAddress, name::tidy},
     privacy::agreement::{Agreement, Field},
@@ -18,7 +18,7 @@ use shared::{
     time,
 };
 
-use crate::{App, idempotency::Replay};
+use crate::App;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,11 @@
 //! HTTP: what every route shares. Requests and answers are plain values; API Gateway's types end here.
 
+pub mod idempotency;
 pub mod problem;
 pub mod request;
 pub mod staff;
 
+pub use idempotency::Replay;
 pub use problem::{ApiError, FieldError, Problem};
 pub use request::{Answer, Request};
 pub use staff::{Staff, StaffRole};

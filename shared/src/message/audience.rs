@@ -146,11 +146,7 @@ pub fn permits(link: &Link, purpose: Purpose) -> Result<(), Reason> {
     match purpose {
         Purpose::Emergency => Ok(()),
         Purpose::Service | Purpose::Attendance | Purpose::Consent | Purpose::Marketing => {
-            if link.is_written_to() {
-                Ok(())
-            } else {
-                Err(Reason::NoResponsibility)
-            }
+            if link.is_written_to() { Ok(()) } else { Err(Reason::NoResponsibility) }
         }
     }
 }
@@ -310,9 +306,8 @@ impl Resolver<'_> {
         channels: &[Channel],
         sharing: &HashMap<&str, Vec<PersonId>>,
     ) -> Result<(Channel, &'p str), Reason> {
-        let usable = || {
-            channels.iter().filter_map(|channel| Some((*channel, contact_point(person, *channel)?)))
-        };
+        let usable =
+            || channels.iter().filter_map(|channel| Some((*channel, contact_point(person, *channel)?)));
         let first = usable().next().ok_or_else(|| unreachable(person))?;
         let mut refusal = None;
         for (channel, point) in usable() {

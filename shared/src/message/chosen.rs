@@ -22,7 +22,11 @@ pub fn chosen(
     match purpose {
         Purpose::Emergency => Ok(()),
         Purpose::Service | Purpose::Attendance | Purpose::Consent => {
-            if any(None) || any(Some(true)) { Ok(()) } else { Err(Reason::OptedOut) }
+            if any(None) || any(Some(true)) {
+                Ok(())
+            } else {
+                Err(Reason::OptedOut)
+            }
         }
         Purpose::Marketing => {
             let objects = |person: &PersonId| register.objects(*person, channel);
@@ -48,7 +52,8 @@ pub fn still_chosen(
     if purpose == Purpose::Attendance {
         return Some(recipient);
     }
-    let written_to: Vec<_> = std::iter::once(recipient.person).chain(recipient.also.iter().copied()).collect();
+    let written_to: Vec<_> =
+        std::iter::once(recipient.person).chain(recipient.also.iter().copied()).collect();
     chosen(register, &written_to, recipient.readers(), purpose, channel).ok()?;
     if purpose != Purpose::Marketing || recipient.pupils.is_empty() {
         return Some(recipient);

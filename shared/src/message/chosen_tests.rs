@@ -36,7 +36,8 @@ fn family() -> (Families, PersonId, [PersonId; 2]) {
     let mut school = Families::default();
     let pupil = school.pupil("Ann Smith", "3", "3A");
     let parents = ["mary", "john"].map(|name| {
-        let parent = school.contact(&format!("{name} Smith"), &format!("{name}@example.com"), &["07700 900001"]);
+        let parent =
+            school.contact(&format!("{name} Smith"), &format!("{name}@example.com"), &["07700 900001"]);
         school.link(pupil, parent, responsible());
         parent
     });
@@ -56,9 +57,10 @@ fn reached(school: &Families, register: &Register, purpose: Purpose, channels: &
             assert_eq!(again.as_ref(), Some(recipient));
         }
     }
-    let written = resolution.recipients.iter().flat_map(|(channel, recipients)| {
-        recipients.iter().map(|recipient| (*channel, recipient.person))
-    });
+    let written = resolution
+        .recipients
+        .iter()
+        .flat_map(|(channel, recipients)| recipients.iter().map(|recipient| (*channel, recipient.person)));
     (written.collect(), resolution.excluded)
 }
 
@@ -84,10 +86,8 @@ fn who_does_not_want_one_way_is_reached_by_the_next() {
 fn an_absence_is_told_whatever_was_chosen() {
     use Channel::{Email, Sms};
     let (school, _, [mother, father]) = family();
-    let register = register(&[
-        (mother, Purpose::Attendance, Sms, false),
-        (father, Purpose::Attendance, Email, false),
-    ]);
+    let register =
+        register(&[(mother, Purpose::Attendance, Sms, false), (father, Purpose::Attendance, Email, false)]);
     let (written, _) = reached(&school, &register, Purpose::Attendance, &BOTH);
     assert_eq!(written, [(Email, mother), (Sms, father)]);
     let (written, excluded) = reached(&school, &register, Purpose::Attendance, &[Sms]);
@@ -114,7 +114,10 @@ fn marketing_goes_where_it_was_consented_to_and_nowhere_else() {
         (vec![(Email, mother)], left_out(&[(father, Reason::NoConsent)]))
     );
     // A consent to texts holds for the number that both read, until one of them objects.
-    assert_eq!(of(&[yes(mother, Sms)], &[Sms]), (vec![(Sms, mother)], left_out(&[(father, Reason::NoConsent)])));
+    assert_eq!(
+        of(&[yes(mother, Sms)], &[Sms]),
+        (vec![(Sms, mother)], left_out(&[(father, Reason::NoConsent)]))
+    );
     let objected = [(mother, Reason::OptedOut), (father, Reason::OptedOut)];
     assert_eq!(of(&[yes(mother, Sms), no(father, Sms)], &[Sms]), (vec![], left_out(&objected)));
     // An objection to texts says nothing of mail.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::retention::DataClass;
 use crate::{
     channel::Channel,
-    id::{PersonId, SchoolId},
+    id::{PersonId, RequestId, SchoolId},
     message::Purpose,
     store::{
         key::{self, Key, TableName},
@@ -40,6 +40,11 @@ pub enum By {
         staff: String,
         /// The day on the paper.
         taken_on: Date,
+    },
+    /// An objection, as it was received.
+    Request {
+        /// Which.
+        request_id: RequestId,
     },
 }
 
@@ -138,7 +143,8 @@ impl Consents {
         pairs
             .map(|(purpose, channel)| {
                 let choice = self.choice(purpose, channel);
-                let allowed = if purpose == Purpose::Marketing { choice } else { Some(choice != Some(false)) };
+                let allowed =
+                    if purpose == Purpose::Marketing { choice } else { Some(choice != Some(false)) };
                 let can_change = match purpose {
                     Purpose::Emergency => false,
                     Purpose::Marketing => true,
@@ -188,7 +194,10 @@ impl Consents {
             if choices[..place].iter().any(|other| (other.purpose, other.channel) == (purpose, channel)) {
                 faults.push((place, ("repeated", "name each purpose and channel once")));
             } else if purpose == Purpose::Emergency && allowed == Some(false) {
-                faults.push((place, ("always_on", "an emergency reaches everybody by every way; leave it out")));
+                faults.push((
+                    place,
+                    ("always_on", "an emergency reaches everybody by every way; leave it out"),
+                ));
             } else if self.is_older(by, choice) {
                 let detail = "the person has decided anew after the day on this paper; ask them again";
                 faults.push((place, ("decided_since", detail)));
@@ -228,9 +237,17 @@ impl Consents {
         let Some(last) = self.last(choice.purpose, choice.channel) else { return false };
         let said_on = match &last.by {
             By::School { taken_on, .. } => *taken_on,
-            By::Parent => crate::time::date_in(crate::time::DEFAULT_ZONE, last.at),
+            By::Parent | By::Request { .. } => crate::time::date_in(crate::time::DEFAULT_ZONE, last.at),
         };
         last.allowed != choice.allowed && *taken_on < said_on
+    }
+
+    /// After an objection: no marketing by any way. This one needs nobody's decision (Art 21).
+    #[must_use]
+    pub fn objected(&self, by: &By, now: Timestamp) -> Self {
+        let purpose = Purpose::Marketing;
+        let choices = Channel::ALL.map(|channel| Choice { purpose, channel, allowed: Some(false) });
+        self.decide(&choices, &[], by, now).unwrap_or_else(|_| self.clone())
     }
 
     /// Drops changes that nothing rests on any more: neither in force, nor of the last six years, nor among the newest.
@@ -239,7 +256,8 @@ impl Consents {
         let mut kept = Vec::new();
         for change in std::mem::take(&mut self.changes).into_iter().rev() {
             let pair = (change.purpose, change.channel);
-            let is_new = now.duration_since(change.at) < DataClass::Consent.period() && kept.len() < MAX_CHANGES;
+            let is_new =
+                now.duration_since(change.at) < DataClass::Consent.period() && kept.len() < MAX_CHANGES;
             if !in_force.contains(&pair) {
                 in_force.push(pair);
                 kept.push(change);
@@ -269,10 +287,8 @@ impl Consents {
     /// The writes that keep these choices in the place of those at `before`, and tell everybody who looked at older ones.
     pub fn writes(&self, before: u64) -> Result<[Write; 2], StoreError> {
         let same = if before == 0 { Condition::Absent } else { Condition::Is("version", value(before)) };
-        let moved = Update::new()
-            .set("kind", ConsentsMark::KIND)
-            .set("school_id", self.school_id)
-            .add("changes", 1);
+        let moved =
+            Update::new().set("kind", ConsentsMark::KIND).set("school_id", self.school_id).add("changes", 1);
         let at = key::consents_mark(self.school_id);
         Ok([Write::put(self, same)?, Write::update(TableName::Directory, at, moved, Condition::Always)])
     }

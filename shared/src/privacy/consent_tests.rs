@@ -80,9 +80,8 @@ fn a_choice_is_kept_with_what_led_there() {
 #[test]
 fn what_cannot_be_chosen_is_refused_by_place() {
     use Purpose::{Attendance, Consent, Emergency, Marketing, Service};
-    let parent = |choices: &[Choice], usable: &[Channel]| {
-        nobody().decide(choices, usable, &By::Parent, at(0))
-    };
+    let parent =
+        |choices: &[Choice], usable: &[Channel]| nobody().decide(choices, usable, &By::Parent, at(0));
     let off = |purpose, channel| choice(purpose, channel, false);
     let marketing_twice = [off(Marketing, Channel::Sms), choice(Marketing, Channel::Sms, true)];
     assert_eq!(faults(parent(&marketing_twice, &BOTH)), [(1, "repeated")]);
@@ -101,9 +100,10 @@ fn what_cannot_be_chosen_is_refused_by_place() {
     let by_email = decide(&nobody(), &[off(Service, Channel::Sms)], 0);
     let later = [off(Service, Channel::Sms), off(Marketing, Channel::Sms)];
     assert!(by_email.decide(&later, &[Channel::Sms], &By::Parent, at(1)).is_ok());
-    let row = by_email.rows(&[Channel::Sms]).into_iter().find(|row| {
-        (row.purpose, row.channel) == (Service, Channel::Sms)
-    });
+    let row = by_email
+        .rows(&[Channel::Sms])
+        .into_iter()
+        .find(|row| (row.purpose, row.channel) == (Service, Channel::Sms));
     assert!(row.is_some_and(|row| row.can_change), "what is off can be switched on");
 }
 
@@ -118,7 +118,10 @@ fn a_paper_does_not_overrule_what_was_said_since() {
     let of_the_day = on_paper(&withdrawn, yes, 5).unwrap();
     assert_eq!(of_the_day.changes[1].by, paper(5));
     assert_eq!(of_the_day.changes[1].wording, None, "a paper has a text of its own");
-    assert_eq!(faults(on_paper(&of_the_day, choice(Marketing, Channel::Sms, None), 4)), [(0, "decided_since")]);
+    assert_eq!(
+        faults(on_paper(&of_the_day, choice(Marketing, Channel::Sms, None), 4)),
+        [(0, "decided_since")]
+    );
     // To stop, no paper is too old; and what is so already is no question.
     assert_eq!(on_paper(&of_the_day, no, 0).unwrap().choice(Marketing, Channel::Sms), Some(false));
     assert_eq!(on_paper(&of_the_day, yes, 0).unwrap(), of_the_day);
@@ -129,7 +132,8 @@ fn a_consent_needs_the_text_it_is_given_to() {
     let yes = choice(Purpose::Marketing, Channel::Email, true);
     assert!(nobody().gives_consent(&[yes]));
     assert!(!decide(&nobody(), &[yes], 0).gives_consent(&[yes]));
-    let others = [choice(Purpose::Service, Channel::Email, true), choice(Purpose::Marketing, Channel::Sms, false)];
+    let others =
+        [choice(Purpose::Service, Channel::Email, true), choice(Purpose::Marketing, Channel::Sms, false)];
     assert!(!nobody().gives_consent(&others));
 }
 
@@ -152,6 +156,16 @@ fn evidence_is_kept_as_long_as_something_rests_on_it() {
     assert!(!gone.is_due(at(9_999)));
     gone.ended_at = Some(at(0));
     assert_eq!([gone.is_due(at(2_191)), gone.is_due(at(2_192))], [false, true]);
+}
+
+#[test]
+fn an_objection_ends_marketing_by_every_way() {
+    let by = By::Request { request_id: RequestId::new(Timestamp::UNIX_EPOCH, &[3; 10]) };
+    let objected =
+        decide(&nobody(), &[choice(Purpose::Marketing, Channel::Email, true)], 0).objected(&by, at(1));
+    assert!(Channel::ALL.iter().all(|channel| objected.choice(Purpose::Marketing, *channel) == Some(false)));
+    assert_eq!(objected.version, 2);
+    assert_eq!(objected.objected(&by, at(2)), objected, "once is enough");
 }
 
 #[test]

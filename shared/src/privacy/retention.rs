@@ -30,6 +30,8 @@ pub enum DataClass {
     Connector,
     /// What people have chosen, and the evidence of it.
     Consent,
+    /// What somebody asked under data protection law, and what they were told.
+    SubjectRequest,
     /// Subject and body of a message and who it was for.
     Message,
     /// Who was reached, and how it ended.
@@ -69,6 +71,8 @@ pub enum Trigger {
     Revocation,
     /// The person it is about was erased.
     Erasure,
+    /// It was closed.
+    Closure,
 }
 
 /// What carries the erasure out.
@@ -86,7 +90,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -97,6 +101,7 @@ impl DataClass {
         Self::UploadReport,
         Self::Connector,
         Self::Consent,
+        Self::SubjectRequest,
         Self::Message,
         Self::Outcome,
         Self::Verification,
@@ -121,6 +126,7 @@ impl DataClass {
             Self::UploadReport => "upload_report",
             Self::Connector => "connector",
             Self::Consent => "consent",
+            Self::SubjectRequest => "subject_request",
             Self::Message => "message",
             Self::Outcome => "outcome",
             Self::Verification => "verification",
@@ -146,6 +152,8 @@ impl DataClass {
             Self::Connector => days(396),
             // A claim can be brought for six years: 6 × 365.25 days.
             Self::Consent => days(2_192),
+            // Accountability (Art 5(2)): three years of 365.25 days.
+            Self::SubjectRequest => days(1_096),
             // An upload that nobody finished: 24 hours.
             Self::UploadFile => days(1),
             Self::UploadReport => days(30),
@@ -169,6 +177,7 @@ impl DataClass {
             Self::Account | Self::Session | Self::KnownDevice => Trigger::LastUse,
             Self::Connector => Trigger::Revocation,
             Self::Consent => Trigger::Erasure,
+            Self::SubjectRequest => Trigger::Closure,
             Self::Upload
             | Self::UploadReport
             | Self::Message
@@ -192,6 +201,7 @@ impl DataClass {
             | Self::UploadReport
             | Self::Connector
             | Self::Consent
+            | Self::SubjectRequest
             | Self::Message
             | Self::Outcome
             | Self::RetentionRun => Eraser::Sweep,

@@ -2,13 +2,15 @@
 //!
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
-use crate::id::{AccountId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId};
+use crate::id::{
+    AccountId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, UploadId, VerificationId,
+};
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableName {
-    /// Schools, people, links, uploads, connectors, what people have chosen.
+    /// Schools, people, links, uploads, connectors, what people have chosen and asked.
     Directory,
     /// Messages, chunks, outcomes.
     Messaging,
@@ -134,6 +136,19 @@ pub const CONSENTS: &str = "CNS#";
 /// directory: the counter of their changes; sorts just before them, so that one query reads all.
 pub fn consents_mark(school: SchoolId) -> Key {
     Key::new(school_partition(school), "CNS")
+}
+
+/// directory: what somebody asks under data protection law. Sorts by time, because the id does.
+pub fn subject_request(school: SchoolId, request: RequestId) -> Key {
+    Key::new(school_partition(school), format!("{SUBJECT_REQUESTS}{request}"))
+}
+
+/// The sort-key prefix of a school's subject requests.
+pub const SUBJECT_REQUESTS: &str = "REQ#";
+
+/// The index reference under which the requests that a contact made are found.
+pub fn requests_of(school: SchoolId, contact: PersonId) -> String {
+    format!("{}#REQ#{contact}", school_partition(school))
 }
 
 /// directory: the school's last retention run.
@@ -274,6 +289,7 @@ mod tests {
             connector(of, ConnectorId::new(at, &[8; 10])),
             consents(of, contact),
             consents_mark(of),
+            subject_request(of, RequestId::new(at, &[9; 10])),
             retention_run(of),
             message(of, sent),
             roster(of, sent, 0),
@@ -304,6 +320,7 @@ mod tests {
         SCH#sch_~1018101010101010101 / CON#con_~8088808080808080808
         SCH#sch_~1018101010101010101 / CNS#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / CNS
+        SCH#sch_~1018101010101010101 / REQ#req_~9098909090909090909
         SCH#sch_~1018101010101010101 / RETENTION
         SCH#sch_~1018101010101010101 / MSG#msg_~5058505050505050505
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ROSTER#000000
@@ -337,7 +354,8 @@ mod tests {
         }
         let connector = connector(s, ConnectorId::new(at, &[255; 10])).sk;
         let others = [school(s), upload(s, UploadId::new(at, &[0; 10])), retention_run(s), consents(s, c)];
-        for sk in others.map(|key| key.sk).into_iter().chain([connector]) {
+        let request = subject_request(s, RequestId::new(at, &[0; 10])).sk;
+        for sk in others.map(|key| key.sk).into_iter().chain([connector, request]) {
             assert!(sk.as_str() < PEOPLE_AND_LINKS.0 || sk.as_str() > PEOPLE_AND_LINKS.1, "{sk}");
         }
     }

@@ -56,6 +56,9 @@ pub enum Limit {
     ReviewsPerSchool,
     /// Mails that tell the office of them: five a day, the list has them all.
     NoticesPerSchool,
+    /// Requests and corrections of one account. 20 a day: a family that has moved corrects everything it has in one sitting, and
+    /// nobody's data protection lead is flooded.
+    RequestsPerAccount,
 }
 
 impl Limit {
@@ -75,6 +78,7 @@ impl Limit {
             Self::MailsPerSchool => ("mails_per_school", 4_000, DAY),
             Self::ReviewsPerSchool => ("reviews_per_school", 50, DAY),
             Self::NoticesPerSchool => ("notices_per_school", 5, DAY),
+            Self::RequestsPerAccount => ("requests_per_account", 20, DAY),
         }
     }
 
