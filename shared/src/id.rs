@@ -122,6 +122,8 @@ ids! {
     SessionId = "ses_";
     /// What somebody asks under data protection law; also the reference that they are given.
     RequestId = "req_";
+    /// A parent's call for help with the app; also the reference that they are given.
+    SupportId = "sup_";
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{MessageId, RequestId, SchoolId, UploadId, VerificationId},
+    id::{MessageId, RequestId, SchoolId, SupportId, UploadId, VerificationId},
     store::failure::describe,
 };
 
@@ -59,6 +59,13 @@ pub enum Task {
         school_id: SchoolId,
         /// The request.
         request_id: RequestId,
+    },
+    /// Send a parent's call for help to the school's support.
+    TellOfSupport {
+        /// The tenant.
+        school_id: SchoolId,
+        /// The call.
+        support_id: SupportId,
     },
     /// Erase what is due at one school.
     Sweep {

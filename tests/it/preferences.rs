@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     messages::{counts, draft, excluded, only, send},
-    parents::{place, school, session},
+    parents::{person, place, school, session},
     sheet::{EMAIL, MOBILE, RELATIONSHIP, Row},
     world::{World, text},
 };
@@ -55,13 +55,6 @@ async fn preview(world: &World, purpose: &str, channels: &[&str]) -> (Value, BTr
     (told["by_channel"].clone(), excluded(&told))
 }
 
-/// The person of a source id.
-pub async fn person(world: &World, source_id: &str) -> String {
-    let found = world.search(&json!({"source_id": source_id})).await;
-    assert_eq!(found.len(), 1, "{source_id}");
-    text(&found[0]["person_id"]).to_owned()
-}
-
 #[tokio::test]
 async fn a_parent_chooses_by_which_way_the_school_writes() {
     let world = school(vec![Row::family(101), Row::family(102).with(EMAIL, "")]).await;
@@ -104,7 +97,7 @@ async fn a_parent_chooses_by_which_way_the_school_writes() {
     assert_eq!(ways, [(Channel::Sms, "+447700900102"), (Channel::Email, "grace101@example.com")]);
 
     // The office sees what was chosen and when, and a parent nothing of another's.
-    let id = person(&world, "C0101").await;
+    let id = person(&world, "C0101", "contact").await;
     let seen = world.get("dpo", &format!("/people/{id}/consents")).await.expect(200);
     assert_eq!((&seen["version"], seen["changes"].as_array().map(Vec::len)), (&json!(2), Some(2)));
     assert_eq!(
@@ -188,7 +181,7 @@ async fn edge_case_43_marketing_goes_only_where_it_was_consented_to() {
     choose(&world, &mother, &[choice("marketing", "sms", true), choice("marketing", "email", true)]).await;
     assert_eq!(marketing(&["sms", "email"]).await, (json!({"sms": 1, "email": 0}), only("no_consent", 2)));
     // The father objects on paper: the number that both read is closed to it, her address is not.
-    let (father, office) = (person(&world, "C2").await, "office");
+    let (father, office) = (person(&world, "C2", "contact").await, "office");
     let path = format!("/people/{father}/consents");
     let paper =
         json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "sms", false)]});
@@ -239,7 +232,7 @@ async fn a_choice_holds_for_what_is_on_its_way() {
 #[tokio::test]
 async fn a_paper_is_kept_as_evidence() {
     let world = school(vec![Row::family(109), Row::family(110).with(MOBILE, "")]).await;
-    let (kept, other) = (person(&world, "C0109").await, person(&world, "C0110").await);
+    let (kept, other) = (person(&world, "C0109", "contact").await, person(&world, "C0110", "contact").await);
     let path = format!("/people/{kept}/consents");
     let paper = |version: u64, day: &str, choices: &[Value]| json!({"version": version, "taken_on": day, "choices": choices});
     let yes = [choice("marketing", "email", true)];
@@ -289,7 +282,7 @@ async fn edge_case_31_a_pupils_word_ends_marketing_about_them() {
     let mother = session(&world, 111, 0).await;
     choose(&world, &mother, &[choice("marketing", "email", true)]).await;
     assert_eq!(preview(&world, "marketing", &["email"]).await.0, json!({"email": 1}));
-    let pupil = person(&world, "P0111").await;
+    let pupil = person(&world, "P0111", "pupil").await;
     let paper =
         json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice("marketing", "email", false)]});
     world.put("office", &format!("/people/{pupil}/consents"), &paper).await.expect(200);

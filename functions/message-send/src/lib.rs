@@ -108,6 +108,9 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
                 Task::TellOfRequest { school_id, request_id } => {
                     notice::tell_of_request(&app, school_id, request_id).await.map_err(Failure::retry)
                 }
+                Task::TellOfSupport { school_id, support_id } => {
+                    notice::tell_of_support(&app, school_id, support_id).await.map_err(Failure::retry)
+                }
                 Task::ApplyUpload { .. } | Task::FanOut { .. } | Task::Sweep { .. } => {
                     Err(Failure::retry("this queue takes tasks of sending only"))
                 }

@@ -3,13 +3,14 @@
 
 use shared::{
     channel::SendError,
-    id::{RequestId, SchoolId},
+    id::{RequestId, SchoolId, SupportId},
     privacy::request::SubjectRequest,
     school::{Tenant, TenantError},
     store::{
         key,
         table::{Condition, Record, StoreError, Update},
     },
+    support::{Device, SupportRequest},
     time,
     verify::{account::ContactPoint, notice::Notice},
 };
@@ -29,6 +30,22 @@ pub async fn tell_of_request(app: &App, school: SchoolId, request_id: RequestId)
     let lead = ContactPoint::Email(tenant.school.contacts(&tenant.key)?.dpo_email);
     let sent = app.tell(&tenant, &lead, notice).await;
     settle::<SubjectRequest>(app, at(), sent).await
+}
+
+/// Sends a parent's call for help to the school's support: the facts about the device, and a reference.
+pub async fn tell_of_support(app: &App, school: SchoolId, support_id: SupportId) -> Result<(), WorkError> {
+    let Some(tenant) = active(app, school).await? else { return Ok(()) };
+    let at = || key::support_request(support_id);
+    let Some(support) = claim::<SupportRequest>(app, at()).await? else { return Ok(()) };
+    let Device { device_type, app_version, device_id } = &support.device;
+    let about = support.topic.words();
+    let text = format!(
+        "A parent asks for help with {about}. Reference: {support_id}. Device: {device_type}. App version: {app_version}. Device id: {device_id}. They have the reference too; this message says nothing about anybody on purpose, and all of it is forgotten after 30 days."
+    );
+    let notice = Notice { subject: "Bookbag: a parent asks for help with the app".to_owned(), text };
+    let support = ContactPoint::Email(tenant.school.contacts(&tenant.key)?.support().clone());
+    let sent = app.tell(&tenant, &support, notice).await;
+    settle::<SupportRequest>(app, at(), sent).await
 }
 
 async fn active(app: &App, school: SchoolId) -> Result<Option<Tenant>, WorkError> {

@@ -1,4 +1,4 @@
-//! What a school has settled about its own files.
+//! What a school has settled: how its files are read, and who helps its parents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use shared::{
     http::{Answer, ApiError, FieldError, Problem, Request},
     id::SchoolId,
-    school::{Rollover, School, SchoolState, Settings},
+    person::email::EmailAddress,
+    school::{Rollover, School, SchoolContacts, SchoolState, Settings},
     store::{
         key,
         table::{Condition, Update, value},
@@ -29,16 +30,18 @@ struct NewSettings {
     column_mapping: BTreeMap<String, Mapped>,
     #[serde(default)]
     rollover: Option<Rollover>,
+    #[serde(default)]
+    support_email: Option<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
 impl NewSettings {
-    fn read(self) -> Result<Settings, Vec<FieldError>> {
+    fn read(self) -> Result<(Settings, Option<EmailAddress>), Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut fault = |pointer: &str, code, detail| errors.push(FieldError::new(pointer, code, detail));
         if !self.unknown.is_empty() {
-            fault("", "unknown_setting", "send column_mapping and rollover, and nothing else");
+            fault("", "unknown_setting", "send column_mapping, rollover and support_email, and nothing else");
         }
         let headers = self.column_mapping.keys();
         if self.column_mapping.len() > MAX_COLUMNS
@@ -64,8 +67,13 @@ impl NewSettings {
                 fault("/rollover/until", "too_long", "a rollover lasts at most 92 days");
             }
         }
+        let support_email = self.support_email.map(|address| address.parse::<EmailAddress>()).transpose();
+        if support_email.is_err() {
+            errors.push(FieldError::new("/support_email", "invalid", "write an e-mail address"));
+        }
         if errors.is_empty() {
-            Ok(Settings { column_mapping: self.column_mapping, rollover: self.rollover })
+            let settings = Settings { column_mapping: self.column_mapping, rollover: self.rollover };
+            Ok((settings, support_email.unwrap_or_default()))
         } else {
             Err(errors)
         }
@@ -74,22 +82,31 @@ impl NewSettings {
 
 /// `GET …/settings`.
 pub async fn get(app: &App, school: SchoolId) -> Result<Answer, ApiError> {
-    Answer::json(200, body(&app.tenant(school).await?.school))
+    let tenant = app.tenant(school).await?;
+    Answer::json(200, body(&tenant.school, &tenant.school.contacts(&tenant.key)?))
 }
 
 /// `PUT …/settings`: all of them; what is left out is as if it had never been settled. Files that arrive from now on are read
 /// by them, and a plan that was made by the others is none any more: it cannot be approved.
 pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
-    let settings = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
-    app.tenant(school).await?;
-    let active = Condition::Is("state", value(SchoolState::Active));
-    let update = Update::new().set("settings", settings).add("revision", 1);
-    let school: School = app.tables.update(key::school(school), update, active).await?;
-    Answer::json(200, body(&school))
+    let (settings, support_email) = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
+    let tenant = app.tenant(school).await?;
+    let contacts = SchoolContacts { support_email, ..tenant.school.contacts(&tenant.key)? };
+    let same = Condition::All(vec![
+        Condition::Is("state", value(SchoolState::Active)),
+        Condition::Is("contacts", value(&tenant.school.contacts)),
+    ]);
+    let sealed = School::seal_contacts(school, &tenant.key, &contacts);
+    let update = Update::new().set("settings", settings).set("contacts", sealed).add("revision", 1);
+    let school: School = app.tables.update(key::school(school), update, same).await?;
+    Answer::json(200, body(&school, &contacts))
 }
 
-fn body(school: &School) -> Value {
-    json!({"column_mapping": school.settings.column_mapping, "rollover": school.settings.rollover})
+fn body(school: &School, contacts: &SchoolContacts) -> Value {
+    json!({
+        "column_mapping": school.settings.column_mapping, "rollover": school.settings.rollover,
+        "support_email": contacts.support().expose(),
+    })
 }
 
 #[cfg(test)]
@@ -98,7 +115,7 @@ mod tests {
     use crate::entry::tests::faults;
 
     fn read(body: Value) -> Result<Settings, Vec<FieldError>> {
-        serde_json::from_value::<NewSettings>(body).unwrap().read()
+        serde_json::from_value::<NewSettings>(body).unwrap().read().map(|(settings, _)| settings)
     }
 
     #[test]
@@ -116,6 +133,7 @@ mod tests {
                 json!({"column_mapping": {"E-mail": "ignore", "email": "ignore"}}),
                 "/column_mapping column_twice",
             ),
+            (json!({"support_email": "help"}), "/support_email invalid"),
             (window("2026-07-20", "2026-07-19"), "/rollover/until before_start"),
             (window("2026-07-01", "2026-10-02"), "/rollover/until too_long"),
         ] {

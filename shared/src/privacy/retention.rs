@@ -44,6 +44,8 @@ pub enum DataClass {
     Session,
     /// That a device was signed in to an account: the hash of a token that opens nothing any more.
     KnownDevice,
+    /// A call for help with the app: facts about a device.
+    SupportRequest,
     /// A counter that limits attempts.
     Limit,
     /// The answer kept for a repeated `Idempotency-Key`.
@@ -90,7 +92,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -108,6 +110,7 @@ impl DataClass {
         Self::Account,
         Self::Session,
         Self::KnownDevice,
+        Self::SupportRequest,
         Self::Limit,
         Self::Idempotency,
         Self::RetentionRun,
@@ -133,6 +136,7 @@ impl DataClass {
             Self::Account => "account",
             Self::Session => "session",
             Self::KnownDevice => "known_device",
+            Self::SupportRequest => "support_request",
             Self::Limit => "limit",
             Self::Idempotency => "idempotency",
             Self::RetentionRun => "retention_run",
@@ -161,7 +165,7 @@ impl DataClass {
             Self::Verification => days(90),
             // 24 months without use.
             Self::Account | Self::KnownDevice => days(730),
-            Self::Session => days(30),
+            Self::Session | Self::SupportRequest => days(30),
             Self::Limit => days(2),
             Self::Idempotency => minutes(24 * 60),
         }
@@ -183,6 +187,7 @@ impl DataClass {
             | Self::Message
             | Self::Outcome
             | Self::Verification
+            | Self::SupportRequest
             | Self::Limit
             | Self::Idempotency
             | Self::RetentionRun => Trigger::Creation,
@@ -209,6 +214,7 @@ impl DataClass {
             | Self::Account
             | Self::Session
             | Self::KnownDevice
+            | Self::SupportRequest
             | Self::Limit
             | Self::Idempotency => Eraser::TimeToLive,
         }

@@ -3,7 +3,8 @@
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
 use crate::id::{
-    AccountId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, UploadId, VerificationId,
+    AccountId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, SupportId, UploadId,
+    VerificationId,
 };
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
@@ -247,6 +248,11 @@ pub fn told(verification: VerificationId, whom: &str) -> Key {
     Key::new(format!("VER#{verification}"), format!("TOLD#{whom}"))
 }
 
+/// access: a call for help with the app.
+pub fn support_request(support: SupportId) -> Key {
+    Key::new(format!("SUP#{support}"), "SUPPORT")
+}
+
 /// access: a counter. `subject` is an id or a keyed hash.
 pub fn limit(rule: &str, subject: &str, window: i64) -> Key {
     Key::new(format!("LIM#{rule}#{subject}"), format!("WINDOW#{window}"))
@@ -304,6 +310,7 @@ mod tests {
             login("cd34", of, contact),
             review(of, claim),
             told(claim, "school"),
+            support_request(SupportId::new(at, &[9; 10])),
             limit("codes", "x", 42),
             idempotency("sch", "h"),
             school_key(of),
@@ -335,6 +342,7 @@ mod tests {
         PNT#cd34 / LOGIN#sch_~1018101010101010101#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / REV#ver_~6068606060606060606
         VER#ver_~6068606060606060606 / TOLD#school
+        SUP#sup_~9098909090909090909 / SUPPORT
         LIM#codes#x / WINDOW#42
         IDEM#sch / KEY#h
         SCH#sch_~1018101010101010101 / KEY
