@@ -43,6 +43,7 @@ const EXPECTED: &[(&str, &str, Outcome)] = &[
     ("parent-api", "list-subject-requests.json", Http(401, "unauthorised")),
     ("parent-api", "no-token.json", Http(401, "unauthorised")),
     ("parent-api", "put-preferences.json", Http(401, "unauthorised")),
+    ("parent-api", "register-device.json", Http(401, "unauthorised")),
     ("parent-api", "sign-out.json", Http(401, "unauthorised")),
     ("parent-verify", "create-verification.json", Http(202, "")),
     ("parent-verify", "enter-code-malformed.json", Http(400, "malformed_body")),

@@ -28,6 +28,7 @@ mod reviews;
 mod sessions;
 mod settings;
 mod sheet;
+mod support;
 mod sync;
 mod template;
 mod undo;

@@ -5,6 +5,7 @@
 
 mod account;
 mod children;
+mod devices;
 mod preferences;
 mod requests;
 mod support;
@@ -66,6 +67,7 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
             "GET /v1/me/preferences" => preferences::get(app, &parent).await,
             "PUT /v1/me/preferences" => preferences::put(app, &parent, &request).await,
+            "POST /v1/me/devices" => devices::register(app, &parent, &request).await,
             "POST /v1/me/support" => support::create(app, &parent, &request).await,
             "POST /v1/me/corrections" => requests::correct(app, &parent, &request).await,
             "POST /v1/me/subject-requests" => requests::create(app, &parent, &request).await,

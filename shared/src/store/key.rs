@@ -248,6 +248,11 @@ pub fn told(verification: VerificationId, whom: &str) -> Key {
     Key::new(format!("VER#{verification}"), format!("TOLD#{whom}"))
 }
 
+/// access: which session a device's push token belongs to; `blind` is a keyed hash of it.
+pub fn push_holder(blind: &str) -> Key {
+    Key::new(format!("PSH#{blind}"), "HOLDER")
+}
+
 /// access: a call for help with the app.
 pub fn support_request(support: SupportId) -> Key {
     Key::new(format!("SUP#{support}"), "SUPPORT")
@@ -310,6 +315,7 @@ mod tests {
             login("cd34", of, contact),
             review(of, claim),
             told(claim, "school"),
+            push_holder("ef56"),
             support_request(SupportId::new(at, &[9; 10])),
             limit("codes", "x", 42),
             idempotency("sch", "h"),
@@ -342,6 +348,7 @@ mod tests {
         PNT#cd34 / LOGIN#sch_~1018101010101010101#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / REV#ver_~6068606060606060606
         VER#ver_~6068606060606060606 / TOLD#school
+        PSH#ef56 / HOLDER
         SUP#sup_~9098909090909090909 / SUPPORT
         LIM#codes#x / WINDOW#42
         IDEM#sch / KEY#h
