@@ -10,6 +10,10 @@
 //! - [`seal`], [`store`], [`queue`], [`object`]: what speaks to the cloud
 //! - [`batch`], [`http`], [`config`], [`log`], [`app`]: what every function's wiring is made of
 
+// What the examples share with the unit tests speaks of this crate by its name.
+#[cfg(test)]
+extern crate self as shared;
+
 pub mod app;
 pub mod batch;
 pub mod channel;

@@ -59,6 +59,11 @@ pub fn report_key(school: SchoolId, upload: UploadId) -> String {
     format!("reports/{school}/{upload}")
 }
 
+/// The key of all proposals of an upload, where its record does not hold them.
+pub fn proposals_key(school: SchoolId, upload: UploadId) -> String {
+    format!("{}.proposals.json", report_key(school, upload))
+}
+
 /// Reads an [`upload_key`]; anything else is not ours.
 pub fn read_upload_key(key: &str) -> Option<(SchoolId, UploadId)> {
     let (school, upload) = key.strip_prefix("uploads/")?.split_once('/')?;

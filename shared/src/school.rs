@@ -74,6 +74,9 @@ pub struct Settings {
     /// What its own column names mean, as they stand in its files.
     #[serde(default)]
     pub column_mapping: BTreeMap<String, Mapped>,
+    /// What the school is called in a bundle of several: its id there, or the identifier that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
     /// When a year leaves and another one joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollover: Option<Rollover>,

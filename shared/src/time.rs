@@ -24,8 +24,16 @@ pub const fn minutes(minutes: i64) -> SignedDuration {
 
 /// The calendar date at `at` in the zone a school named; an unknown zone counts as [`DEFAULT_ZONE`].
 pub fn date_in(zone: &str, at: Timestamp) -> Date {
-    let zone = TimeZone::get(zone).or_else(|_| TimeZone::get(DEFAULT_ZONE)).unwrap_or(TimeZone::UTC);
-    at.to_zoned(zone).date()
+    at.to_zoned(zone_of(zone)).date()
+}
+
+fn zone_of(name: &str) -> TimeZone {
+    TimeZone::get(name).or_else(|_| TimeZone::get(DEFAULT_ZONE)).unwrap_or(TimeZone::UTC)
+}
+
+/// When a day begins in the zone a school named; an unknown zone counts as [`DEFAULT_ZONE`]. `None` at the ends of time.
+pub fn midnight_in(zone: &str, day: Date) -> Option<Timestamp> {
+    Some(day.to_zoned(zone_of(zone)).ok()?.timestamp())
 }
 
 /// Whether `name` is a time zone that can be used.

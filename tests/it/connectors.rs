@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    ingest::{people_and_links, the_file_is_gone},
     sheet::Sheet,
     world::{DEADLINE, World, text},
 };
@@ -112,6 +113,28 @@ async fn wrong_revoked_and_unknown_credentials_are_one_and_the_same() {
         let refused = world.post("office", "/connectors", &json!({"name": name})).await;
         assert_eq!((refused.status, refused.faults()), (422, vec!["/name invalid".to_owned()]));
     }
+}
+
+#[tokio::test]
+async fn a_file_that_arrives_after_the_connector_was_revoked_is_refused_and_erased() {
+    let world = World::new().await;
+    let (id, bearer) = connector(&world, "Export").await;
+    let file = Sheet::families(3).bytes();
+    let body = json!({"file_name": "school.csv", "bytes": file.len(), "mode": "apply"});
+    let announced = world.post(&bearer, "/v1/connector/uploads", &body).await.expect(201);
+    world.delete("office", &format!("/connectors/{id}")).await.expect(204);
+    // The address that it was given still takes the file.
+    assert_eq!(world.send_file(&announced, &file).await, 200);
+    let upload = world.settled(text(&announced["upload_id"])).await;
+    let finding = &upload["findings"][0];
+    assert_eq!(
+        (text(&upload["status"]), text(&finding["code"])),
+        ("refused", "connector_revoked"),
+        "{upload}"
+    );
+    assert!(text(&finding["detail"]).contains("another connector"), "{upload}");
+    the_file_is_gone(&world, text(&announced["upload_id"])).await;
+    assert!(people_and_links(&world).await.is_empty());
 }
 
 /// The id in a connector's header.

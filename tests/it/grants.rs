@@ -245,6 +245,7 @@ async fn parent(world: &World, address: &str) {
     let children = world.get(&bearer, "/v1/me/children").await.expect(200);
     let child = text(&children["items"][0]["person_id"]);
     world.get(&bearer, &format!("/v1/me/children/{child}")).await.expect(200);
+    inbox(world, &bearer, child).await;
     asks(world, &bearer).await;
     world.delete(&bearer, "/v1/sessions/current").await.expect(204);
 }
@@ -272,6 +273,23 @@ async fn asks(world: &World, bearer: &str) {
         });
         sent.await.expect("it is");
     }
+}
+
+/// A mother reads what is written to her, acknowledges it twice, and sees that she has.
+async fn inbox(world: &World, bearer: &str, child: &str) {
+    let post =
+        json!({"purpose": "service", "channels": ["app"], "body": "Boots.", "audience": {"people": [child]}});
+    let made = world.post("sender", "/messages", &post).await.expect(202);
+    let path = format!("/v1/me/messages/{}", text(&made["message_id"]));
+    world.drain(text(&made["message_id"])).await;
+    for _ in 0..2 {
+        world.post(bearer, &format!("{path}/acknowledgement"), &json!({})).await.expect(204);
+    }
+    assert!(world.get(bearer, &path).await.expect(200)["acknowledged_at"].is_string());
+    assert_eq!(
+        world.get(bearer, "/v1/me/messages").await.expect(200)["items"].as_array().map(Vec::len),
+        Some(1)
+    );
 }
 
 /// Invokes a function of the API and returns the body of its answer.

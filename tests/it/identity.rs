@@ -282,3 +282,30 @@ async fn edge_case_66_who_was_typed_in_and_then_comes_from_the_system() {
     assert_eq!(world.list("office", "/people").await.len(), 24);
     assert_eq!(codes(&world).await.len(), 0);
 }
+
+#[tokio::test]
+async fn edge_case_55_every_one_of_many_proposals_can_be_looked_at_and_rejected() {
+    const FAMILIES: usize = 502;
+    let world = export::school().await;
+    let (old, new) = systems(FAMILIES);
+    taken(&world, &csv(&rows(&old, &[("UPN", upns(FAMILIES))]))).await;
+    let last = id(&world, "C0500").await;
+    let waits = world.upload(&csv(&rows(&new, &[("UPN", upns(FAMILIES))]))).await;
+    held(&waits, "same_person_proposed");
+    let (shown, total) = (waits["proposals"].as_array().expect("a list"), waits["proposals_total"].as_u64());
+    assert_eq!((shown.len(), total), (500, Some(FAMILIES as u64 + 1)));
+    let all = world.http.get(text(&waits["proposals_url"])).send().await.expect("S3 answers");
+    let all: Vec<Value> = serde_json::from_str(&all.text().await.expect("a text")).expect("JSON");
+    assert_eq!((all.len(), &all[..500]), (FAMILIES + 1, &shown[..]));
+    let rejected: Vec<_> = all[400..].iter().map(|one| one["person_id"].clone()).collect();
+    assert!(rejected.contains(&json!(last)));
+    let nobody = "per_01890000000070008000000000000001";
+    let many =
+        json!({"reject": (0..4001).map(|n| nobody.replace("0001", &format!("{n:04}"))).collect::<Vec<_>>()});
+    let path = format!("/uploads/{}/approval", text(&waits["upload_id"]));
+    let refused = world.post("approver", &path, &many).await;
+    assert_eq!((refused.status, refused.faults()), (422, vec!["/reject too_long".to_owned()]));
+    approved(&world, &waits, &json!({"reject": rejected})).await;
+    assert_ne!(id(&world, "D1200").await, last);
+    assert!(missing(&world, "contact").await.contains("C0500"));
+}

@@ -2,7 +2,9 @@
 //! and a message out. `cargo local test` starts the stack; each test makes a school of its own on it ([`world`]).
 
 mod architecture;
+mod audit;
 mod bad_input;
+mod bundles;
 mod carrier;
 mod cells;
 mod connectors;
@@ -14,6 +16,7 @@ mod families;
 mod formats;
 mod grants;
 mod identity;
+mod inbox;
 mod ingest;
 mod leavers;
 mod messages;
@@ -27,6 +30,7 @@ mod retention;
 mod reviews;
 mod sessions;
 mod settings;
+mod shapes;
 mod sheet;
 mod support;
 mod sync;

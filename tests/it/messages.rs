@@ -91,7 +91,7 @@ pub fn chunk_task(world: &World, message: &str, chunk: u32) -> String {
         .to_string()
 }
 
-fn fan_out_task(world: &World, message: &str) -> String {
+pub fn fan_out_task(world: &World, message: &str) -> String {
     json!({"v": 1, "task": "fan_out", "school_id": world.school, "message_id": message}).to_string()
 }
 

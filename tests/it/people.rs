@@ -54,7 +54,8 @@ async fn a_change_is_of_what_was_looked_at() {
     let after = world.patch("office", &path, &body).await.expect(200);
     let expected = json!({
         "person_id": contact, "role": "contact", "version": version + 1, "given_name": "Grace", "family_name": "Family1",
-        "email": "new@example.com", "mobile": "+447700900001", "source_id": "C0001", "by_hand": ["title", "email"],
+        "email": "new@example.com", "mobile": "+447700900001", "emails": ["new@example.com"], "phones": ["+447700900001"],
+        "source_id": "C0001", "by_hand": ["title", "email"],
     });
     assert_eq!(after, expected, "the number is what it was");
     let mut told = person(&world, &contact).await;
@@ -300,4 +301,76 @@ async fn what_the_office_set_or_took_away_outlives_uploads_until_the_source_says
     assert_eq!(email(later).await, ("newer@example.com".to_owned(), set.1, json!(["given_name"])));
     world.put("office", &link, &json!({"relationship": "mother"})).await.expect(200);
     assert_eq!(ties(&world, &pupil).await, [(contact.clone(), false)]);
+}
+
+#[tokio::test]
+async fn edge_case_40_a_contact_with_three_mobiles_is_typed_with_all_of_them() {
+    let world = school(1).await;
+    let numbers = ["+447700900501", "+447700900502", "+447700900503"];
+    let body = json!({
+        "role": "contact", "given_name": "Mary", "emails": ["m@example.com", "work@example.com"],
+        "phones": ["07700 900501", "07700 900502", "07700 900503"],
+    });
+    let made = world.post("office", "/people", &body).await.expect(201);
+    let path = format!("/people/{}", text(&made["person_id"]));
+    let told = world.get("office", &path).await.expect(200);
+    assert_eq!((&told["phones"], &told["emails"]), (&json!(numbers), &body["emails"]));
+    assert_eq!((text(&told["mobile"]), text(&told["email"])), (numbers[0], "m@example.com"));
+    // Another order, and one less.
+    let change = json!({"version": 1, "phones": [numbers[2], numbers[0]], "emails": null});
+    let after = world.patch("office", &path, &change).await.expect(200);
+    assert_eq!((&after["phones"], &after["mobile"]), (&json!([numbers[2], numbers[0]]), &json!(numbers[2])));
+    assert_eq!((&after["emails"], &after["email"]), (&Value::Null, &Value::Null));
+    // One of a kind is still the first of it.
+    let change = json!({"version": 2, "mobile": "07700 900504"});
+    let after = world.patch("office", &path, &change).await.expect(200);
+    assert_eq!(after["phones"], json!(["+447700900504", numbers[0]]));
+    let both = json!({"version": 3, "mobile": "07700 900504", "phones": ["07700 900505", "0"]});
+    let refused = world.patch("office", &path, &both).await;
+    assert_eq!((refused.status, refused.faults()), (422, vec!["/phones said_twice".to_owned()]));
+    let wrong = json!({"version": 3, "phones": ["07700 900505", "070"]});
+    let refused = world.patch("office", &path, &wrong).await;
+    assert_eq!((refused.status, refused.faults()), (422, vec!["/phones/1 phone_invalid".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_tie_that_the_office_took_away_stays_away_when_two_records_become_one() {
+    let world = school(3).await;
+    let (kept, other) = (id(&world, "contact", "C0000").await, id(&world, "contact", "C0001").await);
+    let theirs = id(&world, "pupil", "P0001").await;
+    world.delete("office", &format!("/people/{theirs}/contacts/{other}")).await.expect(204);
+    let version = &person(&world, &kept).await["version"];
+    let body = json!({"other": other, "version": version});
+    world.post("office", &format!("/people/{kept}/merge"), &body).await.expect(200);
+    assert_eq!(ties(&world, &theirs).await, []);
+    // The file names them both under the other's id.
+    let upload = world.upload(&Sheet::families(3).bytes()).await;
+    assert_eq!(upload["status"], "done", "{upload}");
+    assert_eq!(id(&world, "contact", "C0001").await, kept);
+    assert_eq!(ties(&world, &theirs).await, []);
+    world.put("office", &format!("/people/{theirs}/contacts/{kept}"), &json!({})).await.expect(200);
+    assert_eq!(ties(&world, &theirs).await, [(kept, false)]);
+}
+
+#[tokio::test]
+async fn edge_case_14_people_are_found_by_the_name_they_go_by_and_not_by_a_former_one() {
+    let world = crate::families::school_that_lists(&[
+        "preferred_given_name",
+        "preferred_family_name",
+        "former_family_name",
+    ])
+    .await;
+    let body = json!({
+        "role": "pupil", "given_name": "Alexandra", "family_name": "Stone", "preferred_given_name": "Alex",
+        "preferred_family_name": "Rivers", "former_family_name": "Brook",
+    });
+    world.post("office", "/people", &body).await.expect(201);
+    for (criteria, found) in [
+        (json!({"given_name": "alexandra", "family_name": "stone"}), 1),
+        (json!({"given_name": "Alex", "family_name": "Rivers"}), 1),
+        (json!({"given_name": "Alex", "family_name": "Stone"}), 1),
+        (json!({"family_name": "Brook"}), 0),
+    ] {
+        assert_eq!(world.search(&criteria).await.len(), found, "{criteria}");
+    }
 }

@@ -63,6 +63,8 @@ async fn a_parent_chooses_by_which_way_the_school_writes() {
     assert!(text(&told["wording"]["text"]).contains("fund-raising"), "{told}");
     let mine = &told["items"][0];
     assert_eq!((&mine["school_id"], &mine["version"]), (&json!(world.school), &json!(0)));
+    assert_eq!(row(mine, "service", "app"), (Some(true), false), "the inbox shows what the school writes");
+    assert_eq!(row(mine, "marketing", "app"), (Some(false), false));
     for channel in ["email", "sms"] {
         assert_eq!(row(mine, "emergency", channel), (Some(true), false));
         assert_eq!(row(mine, "marketing", channel), (None, true));
@@ -120,7 +122,7 @@ async fn what_cannot_be_chosen_is_refused() {
         answer.faults().join(", ")
     };
     for (choices, fault) in [
-        (vec![choice("emergency", "sms", false)], "/items/0/choices/0/allowed always_on"),
+        (vec![choice("emergency", "sms", false)], "/items/0/choices/0/allowed fixed"),
         (
             vec![choice("marketing", "sms", true), choice("marketing", "sms", false)],
             "/items/0/choices/1/allowed repeated",

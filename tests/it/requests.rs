@@ -7,7 +7,7 @@ use shared::privacy::clock;
 
 use crate::{
     parents::{children, person, place, school, session},
-    sheet::{EMAIL, RELATIONSHIP, Row},
+    sheet::{EMAIL, MOBILE, RELATIONSHIP, Row, Sheet, YEAR},
     world::{DEADLINE, World, failures, sqs_event, text},
 };
 
@@ -49,7 +49,7 @@ async fn edge_case_26_a_correction_is_proposed_and_not_written() {
         .with(place::CONTACT_ID, "C2")
         .with(RELATIONSHIP, "Father")
         .with(EMAIL, "cy121@example.com")
-        .with(crate::sheet::MOBILE, "07700 900621");
+        .with(MOBILE, "07700 900621");
     let world = school(vec![Row::family(121), father]).await;
     let mother = session(&world, 121, 0).await;
     let me = person(&world, "C0121", "contact").await;
@@ -281,7 +281,7 @@ async fn a_repeated_request_is_one() {
 
 #[tokio::test]
 async fn staff_record_what_comes_by_letter_and_decide_it() {
-    let world = school(vec![Row::family(125).with(crate::sheet::YEAR, "12"), Row::family(126)]).await;
+    let world = school(vec![Row::family(125).with(YEAR, "12"), Row::family(126)]).await;
     let (pupil, mother) = (person(&world, "P0125", "pupil").await, person(&world, "C0125", "contact").await);
     let record = async |body: &Value| world.post("office", "/subject-requests", body).await;
     // Edge case 32: a sixth-former asks for themselves; whoever asks for them has to show that they may.
@@ -441,4 +441,42 @@ async fn a_lead_who_cannot_be_told_now_is_told_later() {
     world.stack.clear_fault(throttled).await.expect("it is cleared");
     assert_eq!(deliver().await, Vec::<String>::new());
     assert_eq!(told(&world, &made).await.len(), 2);
+}
+
+/// Edge case 25: whoever is kept away from a pupil reads at work nothing of what the pupil's family asks.
+#[tokio::test]
+async fn edge_case_25_a_restricted_parent_reads_no_request_at_work() {
+    let world = World::new().await;
+    let address = format!("office2.{}@staff.example.com", world.school);
+    let father = Row::family(130)
+        .with(place::CONTACT_GIVEN, "Cy")
+        .with(place::CONTACT_ID, "C9")
+        .with(EMAIL, &address)
+        .with(MOBILE, "07700 900630");
+    let upload = world.upload(&Sheet(vec![Row::family(130), father, Row::family(131)]).bytes()).await;
+    assert_eq!(upload["status"], "done", "{upload}");
+    let (pupil, mother) = (person(&world, "P0130", "pupil").await, person(&world, "C0130", "contact").await);
+    let (father, other) = (person(&world, "C9", "contact").await, person(&world, "C0131", "contact").await);
+    let link = format!("/people/{pupil}/contacts/{father}");
+    world.put("office", &link, &json!({"restricted": true})).await.expect(200);
+    let ask = async |who: &str, about: &str| {
+        world.post(who, "/subject-requests", &json!({"kind": "access", "person_id": about})).await
+    };
+    let theirs = ask("office", &mother).await.expect(201);
+    let others = ask("office", &other).await.expect(201);
+    let him = "office#2";
+    for about in [&pupil, &mother] {
+        ask(him, about).await.problem(404, "not_found");
+    }
+    world.get(him, &path(&theirs)).await.problem(404, "not_found");
+    let decision = json!({"decision": "completed", "version": 1});
+    world.post(him, &format!("{}/decision", path(&theirs)), &decision).await.problem(404, "not_found");
+    world.put(him, &format!("/people/{pupil}/consents"), &json!({})).await.problem(404, "not_found");
+    let seen = world.list(him, "/subject-requests").await;
+    assert_eq!(
+        seen.iter().map(|item| &item["request_id"]).collect::<Vec<_>>(),
+        [&others["request_id"]],
+        "of others he does his work"
+    );
+    assert_eq!(world.list("office", "/subject-requests").await.len(), 2);
 }

@@ -54,7 +54,7 @@ async fn the_office_approves_and_the_registered_contact_gets_a_code() {
         assert!(!raw.contains(typed), "{typed}");
     }
     assert!(!one.to_string().contains("2018-05-14") && !one.to_string().contains("900201"));
-    let mail = told(&world, "waits for review").await;
+    let mail = told(&world, &verification, "waits for review").await;
     assert_eq!(mail.channel, Channel::Email);
     assert!(mail.text.contains(&verification) && !mail.text.contains("Grace"), "{}", mail.text);
 
@@ -69,7 +69,7 @@ async fn the_office_approves_and_the_registered_contact_gets_a_code() {
     assert!(list(&world, "review").await.is_empty());
     assert_eq!(list(&world, "approved").await.len(), 1);
     // The other parent is told that an account was opened, and not by whom.
-    let notice = told(&world, "has opened a Bookbag account").await;
+    let notice = told(&world, &world.name, "has opened a Bookbag account").await;
     assert_eq!(notice.to, "cy201@example.com");
     assert!(!notice.text.contains("Grace") && !notice.text.contains("Ada"), "{}", notice.text);
     decide(&world, &verification, &json!({"decision": "refuse"})).await.problem(409, "conflict");
@@ -117,7 +117,7 @@ async fn edge_case_24_a_restricted_parent_hears_nothing_and_the_school_is_told()
     let verification = claim(&world, &mother(&world, 221)).await;
     assert_eq!(looked_at(&world, &verification).await, "no");
     refused(enter(&world, &verification, "00000000").await);
-    let alert = told(&world, "your data keeps away").await;
+    let alert = told(&world, &verification, "your data keeps away").await;
     assert!(alert.text.contains(&verification) && !alert.text.contains("Grace"), "{}", alert.text);
     let alerts = list(&world, "alert").await;
     assert_eq!(alerts.len(), 1);

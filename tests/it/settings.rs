@@ -16,7 +16,7 @@ fn day(days: i64) -> String {
 
 /// What is so as long as nothing is settled: whoever answers e-mail helps parents too.
 fn nothing() -> Value {
-    json!({"column_mapping": {}, "rollover": null, "support_email": "office@oakfield.example.org"})
+    json!({"column_mapping": {}, "org_id": null, "rollover": null, "support_email": "office@oakfield.example.org"})
 }
 
 #[tokio::test]
@@ -43,6 +43,7 @@ async fn a_school_names_its_own_columns() {
             "Write to (1)": {"role": "contact", "field": "email"},
             "Shoe size": "ignore",
         },
+        "org_id": "100123",
         "rollover": {"from": day(2), "until": day(30)},
         "support_email": "help@oakfield.example.org",
     });

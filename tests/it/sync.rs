@@ -308,3 +308,17 @@ async fn edge_case_54_an_older_file_waits_and_calls_nobody_missing() {
     let upload = world.upload(&export::one_roster(19, "")).await;
     assert_eq!(upload["status"], "done", "{upload}");
 }
+
+#[tokio::test]
+async fn edge_case_49_a_school_that_comes_back_as_it_was_is_not_held_once_more() {
+    let world = World::new().await;
+    let sheet = Sheet::families(12);
+    taken(&world, &sheet.bytes()).await;
+    let waits = world.upload(&Sheet::families(1).bytes()).await;
+    held(&waits, "many_missing");
+    approved(&world, &waits, &json!({})).await;
+    assert_eq!(missing(&world, "pupil").await.len(), 11);
+    let back = taken(&world, &sheet.bytes()).await;
+    assert_eq!(back["counts"]["pupil"], count(0, 11, 1, 0), "{back}");
+    assert_eq!(missing(&world, "pupil").await.len(), 0);
+}

@@ -1,7 +1,8 @@
 //! Resolves a message's audience once and writes its chunks.
 //!
 //! Chunks count only from the moment the message says how many there are: until then they may be written again, and after
-//! that never. A task delivered twice queues the chunks twice, and the claim on each chunk lets one delivery through.
+//! that never. The posts of the inbox are in the same write, but for those of a message that names more than three thousand
+//! people: their first ones may be there a moment earlier. A task delivered twice queues the chunks twice, and the claim on each chunk lets one delivery through.
 
 use std::sync::Arc;
 
@@ -9,12 +10,14 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use shared::{
     app::Cloud,
     batch::{self, Failure},
+    channel::Channel,
     config::{self, ConfigError},
     id::{MessageId, SchoolId},
     message::{
         Purpose, audience,
         chunk::chunks,
-        outcome::Outcomes,
+        outcome::{Outcome, Outcomes},
+        post::{Post, posts},
         store::{ChunkState, ChunkStatus, EXCLUDED_PER_PAGE, Excluded, Message, Roster},
     },
     person::store::{Directory, ReadError},
@@ -129,10 +132,18 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     );
     let chunks = chunks(&resolution);
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    // Chunks are in the order of channels, and the app is the last of these.
+    let carried = chunks.iter().filter(|(channel, _)| *channel != Channel::App).count();
+    let carried = u32::try_from(carried).unwrap_or(u32::MAX);
 
     let mut writes = Vec::new();
     for (number, (channel, recipients)) in (0_u32..).zip(chunks) {
-        let outcomes = Outcomes::queued(recipients.len());
+        let mut outcomes = Outcomes::queued(recipients.len());
+        let mut status = ChunkStatus::Queued;
+        if channel == Channel::App {
+            outcomes.settle(Outcome::Sent);
+            status = ChunkStatus::Posted;
+        }
         let roster = Roster {
             school_id: school,
             message_id,
@@ -146,7 +157,7 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
             school_id: school,
             message_id,
             chunk: number,
-            status: ChunkStatus::Queued,
+            status,
             outcomes,
             claims: 0,
             claimer: None,
@@ -162,8 +173,18 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
             Condition::Always,
         )?);
     }
-    let mine =
-        || Condition::All(vec![Condition::Is("resolver", value(&resolver)), Condition::Missing("chunks")]);
+    for (number, about) in (0_u32..).zip(posts(&directory, &content, message.purpose, today)) {
+        let post = Post::new(&tenant.key, school, message_id, number, &about);
+        writes.push(Write::put(&post, Condition::Always)?);
+    }
+    // Whoever stops a message takes its posts back, and none may come after that.
+    let mine = || {
+        Condition::All(vec![
+            Condition::Is("resolver", value(&resolver)),
+            Condition::Is("stopped", value(false)),
+            Condition::Missing("chunks"),
+        ])
+    };
     let at = || key::message(school, message_id);
     let shown = Update::new()
         .set("chunks", count)
@@ -171,10 +192,14 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
         .set("excluded", resolution.reasons())
         .remove("resolver")
         .remove("resolver_until");
+    // The odd ones go first, so that the last transaction, with which it all counts, holds as many of the posts as it can.
+    let room = TRANSACTION_ITEMS - 1;
+    let mut size = if writes.len() > room && writes.len() % room > 0 { writes.len() % room } else { room };
     let mut rest = writes.into_iter().peekable();
     loop {
         // One place of each transaction is the message itself: a worker that was overtaken writes nothing any more.
-        let mut some: Vec<_> = rest.by_ref().take(TRANSACTION_ITEMS - 1).collect();
+        let mut some: Vec<_> = rest.by_ref().take(size).collect();
+        size = room;
         let last = rest.peek().is_none();
         some.push(if last {
             Write::update(TableName::Messaging, at(), shown.clone(), mine())
@@ -191,11 +216,11 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
         }
     }
     tracing::info!(%school, message = %message_id, chunks = count, recipients = resolution.count(), excluded = resolution.excluded.len(), "fanned out");
-    enqueue(app, school, message_id, message.purpose, count).await
+    enqueue(app, school, message_id, message.purpose, carried).await
 }
 
 /// The message is resolved already, or somebody is at it: its chunks are queued again, in case the first worker died before
-/// it did so.
+/// it did so. Those that are posted and not sent are among them, and message-send drops them.
 async fn again(app: &App, school: SchoolId, message_id: MessageId) -> Result<(), FanOutError> {
     let message: Option<Message> = app.tables.get(key::message(school, message_id)).await?;
     match message {

@@ -108,6 +108,8 @@ async fn attempt(app: &Arc<App>, state: &ChunkState, outcomes: &mut Outcomes) ->
     match roster.channel {
         Channel::Email => Ok(emails(app, &tenant, &directory, &content, &message, chunk, ready).await?),
         Channel::Sms => Ok(texts(app, &tenant, &directory, &content, ready).await),
+        // Posted by fan-out: nobody can claim such a chunk.
+        Channel::App => Ok(Tried::new()),
     }
 }
 
@@ -138,7 +140,8 @@ async fn claim(
         Err(error) => return Err(error.into()),
     }
     let state = app.tables.get::<ChunkState>(at()).await?;
-    let Some(mut state) = state.filter(|state| state.status != ChunkStatus::Done) else { return Ok(None) };
+    let unfinished = |state: &ChunkState| matches!(state.status, ChunkStatus::Queued | ChunkStatus::Claimed);
+    let Some(mut state) = state.filter(unfinished) else { return Ok(None) };
     if state.claimer.as_ref() == Some(&claimer) {
         // The claim was written and only its answer was lost.
         return Ok(Some(state));

@@ -111,6 +111,8 @@ async fn may_send(
             &[(per_point, point), (Limit::TextsPerSchoolAndCountry, &texts), (Limit::Texts, EVERYBODY)]
         }
         Channel::Email => &[(per_point, point), (Limit::MailsPerSchool, &school)],
+        // A code shows who reads a contact point, and the app is none.
+        Channel::App => return Ok(false),
     };
     for (limit, subject) in rules {
         if !limit.take(&app.tables, subject, now).await? {

@@ -33,7 +33,7 @@ pub async fn me(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
     let since = (now - NEW_SESSION_TOLD).as_second().max(mine.created);
     let sessions = session::of_account(&app.tables, account.account_id, now).await?;
     let newer =
-        sessions.iter().filter(|session| session.session_id != mine.session_id && session.created >= since);
+        sessions.iter().filter(|session| session.session_id != mine.session_id && session.created > since);
     let notice = account.notice.as_ref();
     let notice = notice.map(|notice| json!({"version": notice.version, "accepted_at": instant(notice.at)}));
     Answer::json(

@@ -6,6 +6,7 @@
 mod account;
 mod children;
 mod devices;
+mod messages;
 mod preferences;
 mod requests;
 mod support;
@@ -17,7 +18,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use shared::{
     app::Cloud,
     config::{self, ConfigError},
-    http::{Problem, Request, request},
+    http::{Problem, Request, Told, told},
     queue::Queues,
     seal::Keyring,
     store::{key::TableName, table::Tables},
@@ -40,7 +41,12 @@ impl App {
     /// From the environment. Makes no call.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let cloud = Cloud::connect().await;
-        let tables = cloud.tables(&[TableName::Directory, TableName::Access, TableName::Keys])?;
+        let tables = cloud.tables(&[
+            TableName::Directory,
+            TableName::Messaging,
+            TableName::Access,
+            TableName::Keys,
+        ])?;
         Ok(Self {
             keyring: cloud.keyring(&tables)?,
             tables,
@@ -54,9 +60,9 @@ impl App {
 /// Answers one request.
 pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
     let request = Request::new(event);
-    request::answer(&request.request_id, async {
+    told::answer(&app.tables, &app.keyring, &request, async {
         let parent = Parent::from_request(&app.tables, &request, time::now()).await?;
-        match request.route.as_str() {
+        let answer = match request.route.as_str() {
             "GET /v1/me" => account::me(app, &parent).await,
             "DELETE /v1/me" => account::delete(app, &parent).await,
             "PUT /v1/me/privacy-notice" => account::accept_notice(app, &parent, &request).await,
@@ -65,6 +71,11 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "DELETE /v1/me/sessions/{session_id}" => account::revoke(app, &parent, &request).await,
             "GET /v1/me/children" => children::list(app, &parent).await,
             "GET /v1/me/children/{person_id}" => children::get(app, &parent, &request).await,
+            "GET /v1/me/messages" => messages::list(app, &parent, &request).await,
+            "GET /v1/me/messages/{message_id}" => messages::get(app, &parent, &request).await,
+            "POST /v1/me/messages/{message_id}/acknowledgement" => {
+                messages::acknowledge(app, &parent, &request).await
+            }
             "GET /v1/me/preferences" => preferences::get(app, &parent).await,
             "PUT /v1/me/preferences" => preferences::put(app, &parent, &request).await,
             "POST /v1/me/devices" => devices::register(app, &parent, &request).await,
@@ -74,7 +85,9 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "GET /v1/me/subject-requests" => requests::list(app, &parent).await,
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,
             _ => Err(Problem::not_found().into()),
-        }
+        };
+        let schools = parent.account.contacts().into_iter().map(|(school, _)| school);
+        Ok(Told::to_parent(parent.account.account_id, schools, answer))
     })
     .await
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use shared::{
     connector::Connector,
-    id::{MessageId, PersonId, SchoolId},
+    id::{AuditId, MessageId, PersonId, SchoolId},
     message::store::Message,
-    object::{ObjectError, report_key, upload_key},
+    object::{ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
         consent::Consents,
@@ -17,10 +17,11 @@ use shared::{
     },
     school::{Tenant, TenantError},
     store::{
-        key::{self, TableName},
-        table::{Condition, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
+        key::{self, Key, TableName},
+        table::{Condition, Item, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
-    upload::store::{Due, Upload, UploadStatus},
+    time,
+    upload::store::{Due, PROPOSALS_KEPT, Upload, UploadStatus},
     verify::account::{Account, AccountOf},
 };
 
@@ -66,6 +67,7 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.consents().await?;
     sweep.subject_requests().await?;
     sweep.messages().await?;
+    sweep.audit_and_usage().await?;
     let counts = sweep.counts;
     if !dry_run {
         app.tables
@@ -135,6 +137,9 @@ impl Sweep<'_> {
                     let report = report_key(self.school, upload.upload_id);
                     for extension in ["csv", "json"] {
                         self.app.exports.erase(&format!("{report}.{extension}")).await?;
+                    }
+                    if upload.outcome.proposals_total > PROPOSALS_KEPT {
+                        self.app.exports.erase(&proposals_key(self.school, upload.upload_id)).await?;
                     }
                     tables
                         .update::<Upload>(at(), Update::new().set("report_erased", true), Condition::Present)
@@ -296,29 +301,50 @@ impl Sweep<'_> {
             tables.query_range(TableName::Messaging, &key::school_partition(self.school), range).await?
         {
             let message: Message = item.read()?;
+            // The posts first: what is in nobody's inbox any more, nobody acknowledges.
+            let posts = tables
+                .query(
+                    TableName::Messaging,
+                    &key::posts_partition(self.school),
+                    &key::posts_of(message.message_id),
+                )
+                .await?;
+            self.count(DataClass::Message, posts.len());
+            self.delete(&posts.iter().map(Item::key).collect::<Vec<_>>()).await?;
             let parts = tables
                 .query(TableName::Messaging, &key::message_partition(self.school, message.message_id), "")
                 .await?;
             self.count(DataClass::Message, 1);
             self.count(DataClass::Outcome, parts.len());
-            if self.dry_run {
-                continue;
-            }
             // The message last: a sweep that dies in between finds it again.
-            let keys: Vec<_> = parts
-                .iter()
-                .map(shared::store::table::Item::key)
-                .chain([key::message(self.school, message.message_id)])
-                .collect();
-            for some in keys.chunks(TRANSACTION_ITEMS) {
-                tables
-                    .transact(
-                        some.iter()
-                            .map(|key| Write::delete(TableName::Messaging, key.clone(), Condition::Always))
-                            .collect(),
-                    )
-                    .await?;
-            }
+            let last = key::message(self.school, message.message_id);
+            self.delete(&parts.iter().map(Item::key).chain([last]).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// Both sort by time: only what is due is read.
+    async fn audit_and_usage(&mut self) -> Result<(), SweepError> {
+        let last_entry =
+            key::audit(self.school, AuditId::new(self.now - DataClass::Audit.period(), &[255; 10])).sk;
+        let last_day = time::date_in(time::DEFAULT_ZONE, self.now - DataClass::Usage.period());
+        for (class, partition, range) in [
+            (DataClass::Audit, key::audit_partition(self.school), (key::AUDIT, last_entry)),
+            (DataClass::Usage, key::usage_partition(self.school), (key::USAGE, key::usage_of(last_day))),
+        ] {
+            let due =
+                self.app.tables.query_range(TableName::Messaging, &partition, (range.0, &range.1)).await?;
+            self.count(class, due.len());
+            self.delete(&due.iter().map(Item::key).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes items of the messaging table, in order, unless they are only counted.
+    async fn delete(&self, keys: &[Key]) -> Result<(), SweepError> {
+        for some in keys.chunks(TRANSACTION_ITEMS).filter(|_| !self.dry_run) {
+            let delete = |key: &Key| Write::delete(TableName::Messaging, key.clone(), Condition::Always);
+            self.app.tables.transact(some.iter().map(delete).collect()).await?;
         }
         Ok(())
     }

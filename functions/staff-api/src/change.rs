@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code, request::Shows},
     id::{PersonId, SchoolId},
     person::{
         Person,
@@ -20,7 +20,7 @@ use shared::{
 };
 
 use crate::{
-    App, consents,
+    App, apart, consents,
     entry::{ChangedPerson, NewPerson},
     links::refuse_restricted,
     people::body,
@@ -199,17 +199,23 @@ struct Joined {
 }
 
 /// `POST …/people/{person_id}/merge`: two records that the office says are one person become one; the other ends.
-pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn merge(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let kept_id: PersonId = request.path("person_id")?;
     let Joined { other: other_id, version } = request.body()?;
     let fault = |code, detail| Problem::fields(vec![FieldError::new("/other", code, detail)]);
     if kept_id == other_id {
         return Err(fault("same_person", "name the other of the two records").into());
     }
+    apart::refuse(app, staff, school, &[other_id]).await?;
     let (person, version) = change(app, school, Basis::Directory, async |tenant: &Tenant, stamp: Stamp| {
         let directory = Directory::load(&app.tables, tenant).await?;
         let (kept, versions) = find(&directory, kept_id)?;
-        let (other, of_other) = find(&directory, other_id)?;
+        let (other, other_versions) = find(&directory, other_id)?;
         is_unmoved(Some(version), Some(versions))?;
         let one = join(kept, other).map_err(|apart| match apart {
             Apart::Role => fault("other_role", "one person in two roles is two records; they stay so"),
@@ -220,11 +226,14 @@ pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Ans
         })?;
         let mut writes = vec![
             write_person(tenant, kept_id, Some(versions), Some(&one), stamp)?,
-            write_person(tenant, other_id, Some(of_other), None, stamp)?,
+            write_person(tenant, other_id, Some(other_versions), None, stamp)?,
         ];
-        for (ends, link) in links_with(&directory, other_id) {
+        // Those that have ended too: what the office took away would be back with the next file.
+        let stored = |ends: (PersonId, PersonId)| directory.links.get(&ends)?.value.as_ref();
+        let of_other = directory.links.keys().filter(|ends| ends.0 == other_id || ends.1 == other_id);
+        for (ends, link) in of_other.filter_map(|ends| Some((*ends, stored(*ends)?))) {
             let to = if ends.0 == other_id { (kept_id, ends.1) } else { (ends.0, kept_id) };
-            let joined = directory.link(to.0, to.1).map_or_else(|| link.clone(), |kept| join_links(kept, link));
+            let joined = stored(to).map_or_else(|| link.clone(), |kept| join_links(kept, link));
             let versions = |ends: (PersonId, PersonId)| directory.versions(Subject::Link(ends.0, ends.1));
             writes.push(write_link(tenant, to, versions(to), Some(&joined), stamp)?);
             writes.push(write_link(tenant, ends, versions(ends), None, stamp)?);
@@ -234,7 +243,7 @@ pub async fn merge(app: &App, request: &Request, school: SchoolId) -> Result<Ans
         Ok((writes, (one, versions.rev + 1)))
     })
     .await?;
-    Answer::json(200, body(kept_id, &person, version))
+    Ok(Answer::json(200, body(kept_id, &person, version))?.showing(Shows::Besides(vec![other_id])))
 }
 
 fn find(directory: &Directory, id: PersonId) -> Result<(&Person, &Versions), Problem> {

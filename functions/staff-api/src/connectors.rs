@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     connector::{Connector, Credential, MAX_NAME_CHARS},
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff},
+    http::{Answer, ApiError, FieldError, Problem, Request, Staff, Told},
     id::{ConnectorId, SchoolId},
     person::name::tidy,
+    privacy::audit::Actor,
     random,
     store::{
         key::{self, TableName},
@@ -21,14 +22,15 @@ use shared::{
 use crate::{App, uploads};
 
 /// What a connector may do.
-pub async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
+pub async fn route(app: &App, request: &Request) -> Result<Told, ApiError> {
     let connector = authenticate(app, request).await?;
     let (school, subject) = (connector.school_id, connector.connector_id.to_string());
-    match request.route.as_str() {
+    let answer = match request.route.as_str() {
         "POST /v1/connector/uploads" => uploads::create(app, request, &subject, school).await,
         "GET /v1/connector/uploads/{upload_id}" => uploads::get(app, request, school, Some(&connector)).await,
         _ => Err(Problem::not_found().into()),
-    }
+    };
+    Ok(Told::at(school, Actor::Connector(connector.connector_id), answer))
 }
 
 /// Who is asking. A wrong secret, a revoked connector and one that never was: the same calls and the same 401.

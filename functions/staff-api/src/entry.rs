@@ -16,6 +16,8 @@ use shared::{
 
 /// The most groups of one person.
 const MAX_GROUPS: usize = 100;
+/// The most e-mail addresses, and the most numbers, of one person.
+const MAX_POINTS: usize = 10;
 
 /// What a body says of one field (RFC 7396): nothing, that it is to be cleared, or what it is to be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +66,8 @@ struct Fields {
     email: Said<String>,
     mobile: Said<String>,
     landline: Said<String>,
+    emails: Said<Vec<String>>,
+    phones: Said<Vec<String>>,
     source_id: Said<String>,
 }
 
@@ -309,24 +313,75 @@ impl Form<'_> {
 
     fn contact_points(&mut self, fields: &Fields, after: &mut Person) {
         let said = self.text("email", Field::Email, &fields.email, 320);
-        replace(&mut after.emails, |_| true, said, |raw| self.email(raw));
+        replace(&mut after.emails, |_| true, said, |raw| self.email("email", raw));
         let said = self.text("mobile", Field::Mobile, &fields.mobile, 30);
         replace(&mut after.phones, |phone| phone.kind() == PhoneKind::Mobile, said, |raw| self.mobile(raw));
         let said = self.text("landline", Field::Landline, &fields.landline, 30);
         replace(&mut after.phones, |phone| phone.kind() != PhoneKind::Mobile, said, |raw| self.landline(raw));
+        let is_said = |said: &Said<String>| !matches!(said, Said::Nothing);
+        let one = [is_said(&fields.email), is_said(&fields.mobile) || is_said(&fields.landline)];
+        if let Some(emails) = self.list("emails", &fields.emails, one[0]) {
+            after.emails = self.all("emails", emails, |form, name, raw| {
+                match form.text(name, Field::Email, &Said::Value(raw.to_owned()), 320) {
+                    Said::Value(_) => form.email(name, raw),
+                    Said::Nothing | Said::Cleared => None,
+                }
+            });
+        }
+        if let Some(phones) = self.list("phones", &fields.phones, one[1]) {
+            after.phones = self.all("phones", phones, |form, name, raw| {
+                let number = if is_blank(raw) { None } else { form.phone(name, raw) }?;
+                let is_mobile = number.kind() == PhoneKind::Mobile;
+                form.allows(name, if is_mobile { Field::Mobile } else { Field::Landline }).then_some(number)
+            });
+        }
         // As files are read.
         after.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
     }
 
-    fn email(&mut self, raw: &str) -> Option<EmailAddress> {
+    /// A list that takes the place of all there is; what it says and a field of its kind says, too, is not guessed at.
+    fn list<'t>(
+        &mut self,
+        name: &str,
+        said: &'t Said<Vec<String>>,
+        is_said_singly: bool,
+    ) -> Option<&'t [String]> {
+        let list: &[String] = match said {
+            Said::Nothing => return None,
+            Said::Cleared => &[],
+            Said::Value(list) => list,
+        };
+        if is_said_singly {
+            self.fault(name, "said_twice", "send all of them as a list, or the first of a kind by itself");
+            return None;
+        }
+        if list.len() > MAX_POINTS {
+            self.fault(name, "too_long", "write at most 10");
+            return None;
+        }
+        Some(list)
+    }
+
+    /// The members of a list, each once and each with its own pointer.
+    fn all<T: PartialEq>(
+        &mut self,
+        name: &str,
+        list: &[String],
+        read: impl Fn(&mut Self, &str, &str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut all = Vec::new();
+        for (at, raw) in list.iter().enumerate() {
+            let one = read(self, &format!("{name}/{at}"), raw);
+            all.extend(one.filter(|one| !all.contains(one)));
+        }
+        all
+    }
+
+    fn email(&mut self, name: &str, raw: &str) -> Option<EmailAddress> {
         match cell::email(raw) {
             Ok(read) => read.map(|(email, _)| email),
             Err(code) => {
-                self.fault(
-                    "email",
-                    code.word(),
-                    "mail to this address would reach nobody; check its spelling",
-                );
+                self.fault(name, code.word(), "mail to this address would reach nobody; check its spelling");
                 None
             }
         }

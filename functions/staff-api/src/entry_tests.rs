@@ -197,6 +197,43 @@ fn a_contact_point_replaces_the_first_of_its_kind() {
 }
 
 #[test]
+fn lists_take_the_place_of_all_contact_points() {
+    let typed = person(json!({
+        "role": "contact", "given_name": "Ann", "emails": ["a@example.com", "B@example.com", "a@example.com", " "],
+        "phones": ["01632 960123", "07700 900123", "07700 900456", "07700900123"],
+    }));
+    let typed = typed.unwrap();
+    let numbers: Vec<_> = typed.phones.iter().map(PhoneNumber::expose).collect();
+    assert_eq!(
+        numbers,
+        ["+447700900123", "+447700900456", "+441632960123"],
+        "mobiles first, as files are read"
+    );
+    assert_eq!(
+        typed.emails.iter().map(EmailAddress::expose).collect::<Vec<_>>(),
+        ["a@example.com", "b@example.com"]
+    );
+    let after = changed(&typed, json!({"emails": ["b@example.com"], "phones": null})).unwrap();
+    assert_eq!((after.emails.len(), after.phones.len()), (1, 0));
+    assert_eq!(changed(&typed, json!({"phones": numbers})).unwrap(), typed);
+    assert_eq!(changed(&typed, json!({"emails": []})).unwrap().emails, []);
+    for (body, expected) in [
+        (json!({"emails": ["a@example.com", "a@b"]}), "/emails/1 email_invalid"),
+        (
+            json!({"phones": ["07700 900123", "x", "999"]}),
+            "/phones/1 phone_letters, /phones/2 phone_placeholder",
+        ),
+        (json!({"emails": [], "email": "a@example.com"}), "/emails said_twice"),
+        (json!({"phones": ["07700 900123"], "landline": null}), "/phones said_twice"),
+        (json!({"phones": vec!["07700 900123"; 11]}), "/phones too_long"),
+    ] {
+        assert_eq!(faults(changed(&typed, body.clone())), expected, "{body}");
+    }
+    let pupil = json!({"role": "pupil", "given_name": "A", "emails": ["a@example.com"], "phones": ["07700 900123", "01632 960123"]});
+    assert_eq!(faults(person(pupil)), "/emails/0 not_agreed, /phones/0 not_agreed, /phones/1 not_agreed");
+}
+
+#[test]
 fn another_id_is_in_the_numbering_that_the_person_is_known_in() {
     let id = |source: &str, id: &str| SourceId { source: source.to_owned(), id: id.to_owned() };
     let before = Person {

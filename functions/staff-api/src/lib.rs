@@ -2,6 +2,8 @@
 //!
 //! Every handler of a school's data takes a [`Staff`] who belongs to that school. It reads, decides in `shared`, writes.
 
+mod apart;
+mod audit;
 mod change;
 mod connectors;
 mod consents;
@@ -14,6 +16,7 @@ mod search;
 mod settings;
 mod subject_requests;
 mod uploads;
+mod usage;
 mod verifications;
 
 use std::sync::Arc;
@@ -23,9 +26,10 @@ use serde_json::json;
 use shared::{
     app::Cloud,
     config::{self, ConfigError},
-    http::{Answer, ApiError, Problem, Request, Staff, StaffRole, request, staff::ClaimNames},
+    http::{Answer, ApiError, Problem, Request, Staff, StaffRole, Told, staff::ClaimNames, told},
     id::SchoolId,
     object::Bucket,
+    privacy::audit::Actor,
     queue::Queues,
     school::Tenant,
     seal::Keyring,
@@ -82,13 +86,12 @@ impl App {
 pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
     let request = Request::new(event);
     // Boxed: the routes' futures together are tens of kilobytes.
-    request::answer(&request.request_id, Box::pin(route(app, &request))).await
+    told::answer(&app.tables, &app.keyring, &request, Box::pin(route(app, &request))).await
 }
 
-async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
-    use StaffRole::{Approver, Dpo, Office, Sender};
+async fn route(app: &App, request: &Request) -> Result<Told, ApiError> {
     if request.route == "GET /v1/health" {
-        return Answer::json(200, json!({"status": "ok"}));
+        return Answer::json(200, json!({"status": "ok"})).map(Told::to_stranger);
     }
     if request.route.contains(" /v1/connector/") {
         return connectors::route(app, request).await;
@@ -96,15 +99,32 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let staff = Staff::from_request(request, &app.claim_names)?;
     if request.route == "POST /v1/schools" {
         staff.require(&[StaffRole::Operator])?;
-        return schools::create(app, request, &staff).await;
+        return schools::create(app, request, &staff).await.map(Told::to_stranger);
     }
     let Some((method, rest)) = request.route.split_once(" /v1/schools/{school_id}") else {
         return Err(Problem::not_found().into());
     };
     let school: SchoolId = request.path("school_id")?;
+    let answer = at_school(app, request, &staff, school, (method, rest)).await;
+    Ok(Told::at(school, Actor::Staff(staff.subject), answer))
+}
+
+/// What staff do at their own school.
+async fn at_school(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+    route: (&str, &str),
+) -> Result<Answer, ApiError> {
+    use StaffRole::{Approver, Dpo, Office, Sender};
     let at = |any: &[StaffRole]| staff.at(school, any);
     let everybody = [Office, Sender, Approver, Dpo];
-    match (method, rest) {
+    if at(&everybody).is_ok() {
+        let named: Vec<_> = request.path_ids().filter_map(|id| id.parse().ok()).collect();
+        apart::refuse(app, staff, school, &named).await?;
+    }
+    match route {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
         ("GET", "/settings") => at(&everybody).map(|()| settings::get(app, school))?.await,
         ("PUT", "/settings") => at(&[Office]).map(|()| settings::put(app, request, school))?.await,
@@ -116,22 +136,24 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
             at(&[Office, Dpo]).map(|()| uploads::get(app, request, school, None))?.await
         }
         ("POST", "/uploads/{upload_id}/approval") => {
-            at(&[Office, Approver]).map(|()| uploads::approve(app, request, &staff, school))?.await
+            at(&[Office, Approver]).map(|()| uploads::approve(app, request, staff, school))?.await
         }
         ("POST", "/uploads/{upload_id}/undo") => {
-            at(&[Office]).map(|()| uploads::undo(app, request, &staff, school))?.await
+            at(&[Office]).map(|()| uploads::undo(app, request, staff, school))?.await
         }
         ("POST", "/connectors") => {
-            at(&[Office]).map(|()| connectors::create(app, request, &staff, school))?.await
+            at(&[Office]).map(|()| connectors::create(app, request, staff, school))?.await
         }
         ("GET", "/connectors") => at(&[Office, Dpo]).map(|()| connectors::list(app, school))?.await,
         ("DELETE", "/connectors/{connector_id}") => {
             at(&[Office]).map(|()| connectors::revoke(app, request, school))?.await
         }
-        ("GET", "/people") => at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, school))?.await,
-        ("POST", "/people") => at(&[Office]).map(|()| change::create(app, request, &staff, school))?.await,
+        ("GET", "/people") => {
+            at(&[Office, Sender, Dpo]).map(|()| people::list(app, request, staff, school))?.await
+        }
+        ("POST", "/people") => at(&[Office]).map(|()| change::create(app, request, staff, school))?.await,
         ("POST", "/people/search") => {
-            at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, school))?.await
+            at(&[Office, Sender, Dpo]).map(|()| people::search(app, request, staff, school))?.await
         }
         ("GET", "/people/{person_id}") => {
             at(&[Office, Sender, Dpo]).map(|()| people::get(app, request, school))?.await
@@ -143,13 +165,13 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
             at(&[Office]).map(|()| change::delete(app, request, school))?.await
         }
         ("POST", "/people/{person_id}/merge") => {
-            at(&[Office]).map(|()| change::merge(app, request, school))?.await
+            at(&[Office]).map(|()| change::merge(app, request, staff, school))?.await
         }
         ("GET", "/people/{person_id}/consents") => {
             at(&[Office, Dpo]).map(|()| consents::get(app, request, school))?.await
         }
         ("PUT", "/people/{person_id}/consents") => {
-            at(&[Office, Dpo]).map(|()| consents::put(app, request, &staff, school))?.await
+            at(&[Office, Dpo]).map(|()| consents::put(app, request, staff, school))?.await
         }
         ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::put(app, request, school))?.await
@@ -159,26 +181,26 @@ async fn route(app: &App, request: &Request) -> Result<Answer, ApiError> {
         }
         ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
         ("POST", "/verifications/{verification_id}/decision") => {
-            at(&[Office]).map(|()| verifications::decide(app, request, &staff, school))?.await
+            at(&[Office]).map(|()| verifications::decide(app, request, staff, school))?.await
         }
         ("POST", "/subject-requests") => {
-            at(&[Office, Dpo]).map(|()| subject_requests::create(app, request, &staff, school))?.await
+            at(&[Office, Dpo]).map(|()| subject_requests::create(app, request, staff, school))?.await
         }
         ("GET", "/subject-requests") => {
-            at(&[Office, Dpo]).map(|()| subject_requests::list(app, request, school))?.await
+            at(&[Office, Dpo]).map(|()| subject_requests::list(app, request, staff, school))?.await
         }
         ("GET", "/subject-requests/{request_id}") => {
-            at(&[Office, Dpo]).map(|()| subject_requests::get(app, request, school))?.await
+            at(&[Office, Dpo]).map(|()| subject_requests::get(app, request, staff, school))?.await
         }
         ("POST", "/subject-requests/{request_id}/decision") => {
-            at(&[Office, Dpo]).map(|()| subject_requests::decide(app, request, &staff, school))?.await
+            at(&[Office, Dpo]).map(|()| subject_requests::decide(app, request, staff, school))?.await
         }
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await
         }
-        ("POST", "/messages") => {
-            at(&[Sender]).map(|()| messages::create(app, request, &staff, school))?.await
-        }
+        ("POST", "/messages") => at(&[Sender]).map(|()| messages::create(app, request, staff, school))?.await,
+        ("GET", "/audit") => at(&[Dpo]).map(|()| audit::list(app, request, school))?.await,
+        ("GET", "/usage") => at(&[Office, Dpo]).map(|()| usage::get(app, request, school))?.await,
         ("GET", "/messages") => at(&everybody).map(|()| messages::list(app, request, school))?.await,
         ("GET", "/messages/{message_id}") => {
             at(&everybody).map(|()| messages::get(app, request, school))?.await

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::{
     channel::Channel,
-    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
-    id::{MessageId, SchoolId},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code, request::Shows},
+    id::{MessageId, PersonId, SchoolId},
     message::{
         Draft,
         audience::{self, Reason, Resolution},
         outcome::{Outcome, Outcomes},
         render, sms,
-        store::{ChunkState, ChunkStatus, Content, Excluded, Message, Roster},
+        store::{Acknowledgement, ChunkState, ChunkStatus, Content, Excluded, Message, Roster},
     },
     person::store::Directory,
     privacy::consent::Register,
@@ -21,7 +21,7 @@ use shared::{
     school::Tenant,
     store::{
         key::{self, TableName},
-        table::{Condition, StoreError, Update, Write},
+        table::{Condition, StoreError, TRANSACTION_ITEMS, Update, Write},
     },
     time,
 };
@@ -90,28 +90,35 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
             (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())
         })
         .collect();
-    let sample = resolution
-        .recipients
-        .iter()
-        .find_map(|(channel, recipients)| Some((channel, recipients.first()?)))
-        .map(|(channel, recipient)| {
-            let fields = render::fields(&directory, recipient, &tenant.school.name);
-            match channel {
-                Channel::Email => {
-                    let (subject, text, _) = render::email(&content, &fields);
-                    json!({"channel": channel, "subject": subject, "text": text})
-                }
-                Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
+    let sampled =
+        resolution.recipients.iter().find_map(|(channel, recipients)| Some((channel, recipients.first()?)));
+    let sample = sampled.map(|(channel, recipient)| {
+        let fields = render::fields(&directory, recipient, &tenant.school.name);
+        match channel {
+            Channel::Email => {
+                let (subject, text, _) = render::email(&content, &fields);
+                json!({"channel": channel, "subject": subject, "text": text})
             }
-        });
+            Channel::Sms => json!({"channel": channel, "text": render::sms(&content, &fields)}),
+            Channel::App => {
+                let (subject, text) = render::app(&content, &fields);
+                json!({"channel": channel, "subject": subject, "text": text})
+            }
+        }
+    });
+    // The sample names people without their ids.
+    let named =
+        sampled.into_iter().flat_map(|(_, recipient)| recipient.pupils.iter().chain([&recipient.person]));
+    let named = Shows::Besides(named.copied().collect());
     let total: usize = parts.iter().sum();
-    Answer::json(
+    let answer = Answer::json(
         200,
         json!({
             "recipients": resolution.count(), "by_channel": by_channel, "excluded": reasons(&resolution.reasons()), "sms_parts": total,
             "cost": {"currency": "GBP", "amount": cost(&app.sms_part_price, total)}, "missing_placeholders": draft.missing_placeholders(), "sample": sample,
         }),
-    )
+    )?;
+    Ok(answer.showing(named))
 }
 
 /// Parts times the price of one, in exact decimal: the price has up to six places.
@@ -229,10 +236,20 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
 /// `GET …/messages/{message_id}`.
 pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let (tenant, message) = find(app, request, school).await?;
-    Answer::json(200, body(app, &tenant, &message).await?)
+    let mut body = body(app, &tenant, &message).await?;
+    body["acknowledged"] = acknowledgements(app, &message).await?.len().into();
+    Answer::json(200, body)
 }
 
-/// `POST …/messages/{message_id}/stop`: whatever the carriers have not got yet is not sent.
+/// Who has acknowledged a message.
+async fn acknowledgements(app: &App, message: &Message) -> Result<Vec<Acknowledgement>, ApiError> {
+    let partition = key::message_partition(message.school_id, message.message_id);
+    let items = app.tables.query(TableName::Messaging, &partition, key::ACKNOWLEDGEMENTS).await?;
+    Ok(items.into_iter().map(|item| item.read()).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// `POST …/messages/{message_id}/stop`: whatever the carriers have not got yet is not sent, and nobody finds it in the inbox any
+/// more.
 pub async fn stop(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let (tenant, message) = find(app, request, school).await?;
     let message = app
@@ -243,6 +260,13 @@ pub async fn stop(app: &App, request: &Request, school: SchoolId) -> Result<Answ
             Condition::Present,
         )
         .await?;
+    // From the write above on, fan-out posts nothing of it: what is there now is all.
+    let (partition, posts) = (key::posts_partition(school), key::posts_of(message.message_id));
+    let posts = app.tables.query(TableName::Messaging, &partition, &posts).await?;
+    for some in posts.chunks(TRANSACTION_ITEMS) {
+        let gone = some.iter().map(|post| Write::delete(TableName::Messaging, post.key(), Condition::Always));
+        app.tables.transact(gone.collect()).await?;
+    }
     Answer::json(202, body(app, &tenant, &message).await?)
 }
 
@@ -260,9 +284,12 @@ async fn states(app: &App, message: &Message) -> Result<Vec<ChunkState>, ApiErro
 }
 
 /// A chunk's outcomes as told. Once the message is stopped, what waits will not be sent any more, unless a sender has it in
-/// hand at this moment: every sender looks before it calls a carrier.
+/// hand at this moment: every sender looks before it calls a carrier. What was posted has been taken back.
 fn told(message: &Message, state: &ChunkState) -> Outcomes {
     let mut outcomes = state.outcomes.clone();
+    if message.stopped && state.status == ChunkStatus::Posted {
+        return Outcomes(vec![Outcome::Stopped; outcomes.0.len()]);
+    }
     if message.stopped && state.status != ChunkStatus::Claimed {
         outcomes.settle(Outcome::Stopped);
     }
@@ -300,10 +327,15 @@ async fn body(app: &App, tenant: &Tenant, message: &Message) -> Result<Value, Ap
 }
 
 /// `GET …/messages/{message_id}/recipients`: per person, what became of it. Whoever shares a contact point stands under
-/// `excluded` as `duplicate`.
+/// `excluded` as `duplicate`; whoever acknowledged what was not sent to them, because they came to the pupil later, stands last.
 pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let (tenant, message) = find(app, request, school).await?;
     let mut people = Vec::new();
+    let mut acknowledged: BTreeMap<PersonId, _> = acknowledgements(app, &message)
+        .await?
+        .into_iter()
+        .map(|one| (one.contact_id, time::rfc3339(one.acknowledged_at)))
+        .collect();
     if message.chunks.is_some() {
         let partition = key::message_partition(school, message.message_id);
         let states: BTreeMap<u32, ChunkState> =
@@ -312,15 +344,18 @@ pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Resul
             let roster: Roster = item.read()?;
             let outcomes = states.get(&roster.chunk).map(|state| told(&message, state).0).unwrap_or_default();
             for (recipient, outcome) in roster.recipients.iter().zip(outcomes) {
-                people.push(json!({"person_id": recipient.person, "channel": roster.channel, "status": outcome, "reason": null}));
+                people.push(json!({"person_id": recipient.person, "channel": roster.channel, "status": outcome, "reason": null, "acknowledged_at": acknowledged.remove(&recipient.person)}));
             }
         }
         for item in app.tables.query(TableName::Messaging, &partition, key::EXCLUDED).await? {
             let excluded: Excluded = item.read()?;
-            people.extend(excluded.people(&tenant.key)?.iter().map(|(person, reason)| json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason})));
+            people.extend(excluded.people(&tenant.key)?.iter().map(|(person, reason)| json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason, "acknowledged_at": acknowledged.remove(person)})));
         }
     }
-    // The order is the stored one and never changes, so a place in it is a cursor.
+    let mut later: Vec<_> = acknowledged.into_iter().collect();
+    later.sort_by(|one, other| one.1.cmp(&other.1));
+    people.extend(later.into_iter().map(|(person, at)| json!({"person_id": person, "channel": Channel::App, "status": Outcome::Delivered, "reason": null, "acknowledged_at": at})));
+    // The order is the stored one and grows only at its end, so a place in it is a cursor.
     let from: usize = request.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
     let to = from.saturating_add(page_size(request)).min(people.len());
     let next_cursor = (to < people.len()).then(|| to.to_string());

@@ -1,9 +1,8 @@
 //! People: looking at them and finding them.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request},
+    http::{Answer, ApiError, FieldError, Problem, Request, Staff},
     id::{PersonId, SchoolId},
     person::{
         Person, Role,
@@ -14,10 +13,10 @@ use shared::{
     time,
 };
 
-use crate::{App, links, page_size, search::Search};
+use crate::{App, apart, links, page_size, search::Search};
 
 /// `GET …/people`, in the order in which they came.
-pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let fault = |name, detail| Problem::fields(vec![FieldError::new("", name, detail)]);
     let role = match request.query("role") {
         None => None,
@@ -29,35 +28,38 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let after = request.query("cursor").map(str::parse).transpose();
     let after =
         after.map_err(|_| fault("cursor", "cursor in the query is the next_cursor of the page before"))?;
-    page(app, school, after, page_size(request), |person| role.is_none_or(|role| role == person.role)).await
+    page(app, staff, school, after, page_size(request), |person| role.is_none_or(|role| role == person.role))
+        .await
 }
 
 /// `POST …/people/search`.
-pub async fn search(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn search(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let criteria = request.body::<Search>()?.read().map_err(Problem::fields)?;
-    page(app, school, criteria.after, criteria.limit, |person| criteria.fits(person)).await
+    page(app, staff, school, criteria.after, criteria.limit, |person| criteria.fits(person)).await
 }
 
-/// One page of the people who are wanted. What they are is sealed, so they are opened to be chosen: those behind the
-/// cursor, and no links.
+/// One page of the people who are wanted. What they are is sealed, so they are opened to be chosen: all of them, since those
+/// before the cursor say whether the one who asks is a contact too; and no links.
 async fn page(
     app: &App,
+    staff: &Staff,
     school: SchoolId,
     after: Option<PersonId>,
     size: usize,
     wanted: impl Fn(&Person) -> bool,
 ) -> Result<Answer, ApiError> {
     let tenant = app.tenant(school).await?;
-    let first = after.unwrap_or_else(|| PersonId::new(Timestamp::UNIX_EPOCH, &[0; 10]));
-    let range = (key::person(school, first).sk, key::PEOPLE_AND_LINKS.1);
-    let items = app
-        .tables
-        .query_range(TableName::Directory, &key::school_partition(school), (&range.0, range.1))
-        .await?;
+    let items = app.tables.query(TableName::Directory, &key::school_partition(school), key::PEOPLE).await?;
     let directory = Directory::open(&tenant, items)?;
-    let mut found = directory
-        .visible_people()
-        .filter(|(id, person)| after.is_none_or(|after| *id > after) && wanted(person));
+    let hidden = apart::hidden(app, staff, &tenant, &directory).await?;
+    let mut found = directory.visible_people().filter(|(id, person)| {
+        after.is_none_or(|after| *id > after) && !hidden.contains(id) && wanted(person)
+    });
     let people: Vec<_> = found.by_ref().take(size).collect();
     let next_cursor = found.next().and(people.last()).map(|(id, _)| *id);
     let items: Vec<_> =
@@ -113,6 +115,12 @@ pub fn body(id: PersonId, person: &Person, version: u64) -> Value {
     if !person.groups.is_empty() {
         body["groups"] = json!(person.groups);
     }
+    if !person.emails.is_empty() {
+        body["emails"] = person.emails.iter().map(|email| email.expose()).collect();
+    }
+    if !person.phones.is_empty() {
+        body["phones"] = person.phones.iter().map(|phone| phone.expose()).collect();
+    }
     if person.deceased {
         body["deceased"] = true.into();
     }
@@ -124,6 +132,7 @@ pub fn body(id: PersonId, person: &Person, version: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use shared::person::{name::PersonName, phone::PhoneNumber};
 
     use super::*;
@@ -141,6 +150,7 @@ mod tests {
             .to_vec();
         person.missing_since = Some(Timestamp::from_millisecond(1_767_225_600_123).unwrap());
         let told = body(id, &person, 3);
+        assert_eq!(told["phones"], json!(["+441632960123", "+447700900123", "+447700900456"]));
         assert_eq!(
             (&told["mobile"], &told["landline"], &told["missing_since"]),
             (&json!("+447700900123"), &json!("+441632960123"), &json!("2026-01-01T00:00:00Z"))

@@ -90,12 +90,15 @@ impl Search {
 }
 
 impl Criteria {
-    /// Whether somebody is meant: everything asked for fits.
+    /// Whether somebody is meant: everything asked for fits. A name is the legal one or the one they go by; a former one finds
+    /// nobody, because it was left behind.
     pub fn fits(&self, person: &Person) -> bool {
         let folds = |asked: Option<&String>, text: &str| asked.is_none_or(|asked| *asked == fold(text));
+        let called = person.called();
+        let either = |asked, legal: &str, called: &str| folds(asked, legal) || folds(asked, called);
         self.role.is_none_or(|role| role == person.role)
-            && folds(self.given.as_ref(), person.name.given())
-            && folds(self.family.as_ref(), person.name.family())
+            && either(self.given.as_ref(), person.name.given(), called.given())
+            && either(self.family.as_ref(), person.name.family(), called.family())
             && self
                 .year_group
                 .as_ref()
@@ -122,6 +125,8 @@ mod tests {
             year_group: Some("R".to_owned()),
             class: Some("Oak".to_owned()),
             source_ids: vec![SourceId { source: "csv".to_owned(), id: "00123".to_owned() }],
+            preferred_name: Some(PersonName::new("Zo", "")),
+            former_family_name: Some("Former".to_owned()),
             ..Person::named(Role::Pupil, PersonName::new("Zoë", "O'Neill"))
         };
         let fits = |body| serde_json::from_value::<Search>(body).unwrap().read().unwrap().fits(&pupil);
@@ -130,12 +135,14 @@ mod tests {
             json!({"given_name": "ZOE", "family_name": "oneill"}),
             json!({"year_group": "Reception", "class": "oak"}),
             json!({"source_id": "00123"}),
+            json!({"given_name": "zo", "family_name": "O'Neill"}),
         ] {
             assert!(fits(body.clone()), "{body}");
         }
         for body in [
             json!({"role": "contact"}),
             json!({"given_name": "Zoe", "family_name": "Neill"}),
+            json!({"family_name": "Former"}),
             json!({"year_group": "1"}),
             json!({"source_id": "123"}),
         ] {

@@ -21,6 +21,8 @@ use crate::App;
 /// The most columns that a school may name, and the longest header.
 const MAX_COLUMNS: usize = 200;
 const MAX_HEADER_CHARS: usize = 100;
+/// The longest id of a school in a bundle: `OneRoster` allows 255 characters.
+const MAX_ORG_CHARS: usize = 255;
 /// The longest rollover, in days: the summer holiday and the weeks around it. Outside it, the usual limits protect the school.
 const MAX_ROLLOVER_DAYS: i32 = 92;
 
@@ -28,6 +30,8 @@ const MAX_ROLLOVER_DAYS: i32 = 92;
 struct NewSettings {
     #[serde(default)]
     column_mapping: BTreeMap<String, Mapped>,
+    #[serde(default)]
+    org_id: Option<String>,
     #[serde(default)]
     rollover: Option<Rollover>,
     #[serde(default)]
@@ -41,7 +45,8 @@ impl NewSettings {
         let mut errors = Vec::new();
         let mut fault = |pointer: &str, code, detail| errors.push(FieldError::new(pointer, code, detail));
         if !self.unknown.is_empty() {
-            fault("", "unknown_setting", "send column_mapping, rollover and support_email, and nothing else");
+            let detail = "send column_mapping, org_id, rollover and support_email, and nothing else";
+            fault("", "unknown_setting", detail);
         }
         let headers = self.column_mapping.keys();
         if self.column_mapping.len() > MAX_COLUMNS
@@ -60,6 +65,14 @@ impl NewSettings {
                 "two headers differ in case, spaces or punctuation only",
             );
         }
+        let org_id = self.org_id.map(|id| id.trim().to_owned());
+        match &org_id {
+            Some(id) if id.is_empty() => fault("/org_id", "blank", "leave it out where there is none"),
+            Some(id) if id.chars().count() > MAX_ORG_CHARS => {
+                fault("/org_id", "too_long", "write at most 255 characters");
+            }
+            _ => {}
+        }
         if let Some(Rollover { from, until }) = self.rollover {
             if until < from {
                 fault("/rollover/until", "before_start", "the last day is not before the first");
@@ -72,7 +85,7 @@ impl NewSettings {
             errors.push(FieldError::new("/support_email", "invalid", "write an e-mail address"));
         }
         if errors.is_empty() {
-            let settings = Settings { column_mapping: self.column_mapping, rollover: self.rollover };
+            let settings = Settings { column_mapping: self.column_mapping, org_id, rollover: self.rollover };
             Ok((settings, support_email.unwrap_or_default()))
         } else {
             Err(errors)
@@ -103,9 +116,9 @@ pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answe
 }
 
 fn body(school: &School, contacts: &SchoolContacts) -> Value {
+    let Settings { column_mapping, org_id, rollover } = &school.settings;
     json!({
-        "column_mapping": school.settings.column_mapping, "rollover": school.settings.rollover,
-        "support_email": contacts.support().expose(),
+        "column_mapping": column_mapping, "org_id": org_id, "rollover": rollover, "support_email": contacts.support().expose(),
     })
 }
 
@@ -134,12 +147,15 @@ mod tests {
                 "/column_mapping column_twice",
             ),
             (json!({"support_email": "help"}), "/support_email invalid"),
+            (json!({"org_id": " "}), "/org_id blank"),
+            (json!({"org_id": "x".repeat(256)}), "/org_id too_long"),
             (window("2026-07-20", "2026-07-19"), "/rollover/until before_start"),
             (window("2026-07-01", "2026-10-02"), "/rollover/until too_long"),
         ] {
             assert_eq!(faults(read(body.clone())), expected, "{body}");
         }
         assert_eq!(read(json!({})).unwrap(), Settings::default());
+        assert_eq!(read(json!({"org_id": " 100123 "})).unwrap().org_id.as_deref(), Some("100123"));
         for body in [json!({"column_mapping": headers(200)}), window("2026-07-01", "2026-10-01")] {
             assert!(read(body.clone()).is_ok(), "{body}");
         }

@@ -1,5 +1,7 @@
 //! What people ask under data protection law: recorded, seen, decided.
 
+use std::collections::BTreeSet;
+
 use jiff::{ToSpan, civil::Date};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ use shared::{
     time,
 };
 
-use crate::{App, page_size};
+use crate::{App, apart, page_size};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +55,7 @@ pub async fn create(
     let people: Vec<_> = std::iter::once(given.person_id).chain(given.on_behalf).collect();
     let directory = Directory::pick(&app.tables, &tenant, &people, &[]).await?;
     let note = check(&given, &directory, today).map_err(Problem::fields)?;
+    apart::refuse(app, staff, school, &people).await?;
     let request_id = RequestId::new(now, &random::bytes());
     let details = Details { note, ..Details::default() };
     let speaks = directory.person(given.person_id).is_some_and(|person| speaks_for_themselves(person, today));
@@ -107,8 +110,8 @@ async fn tell(app: &App, asked: &SubjectRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// `GET …/subject-requests`, the newest first.
-pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+/// `GET …/subject-requests`, the newest first; without those about whoever is kept from the one who looks.
+pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let fault = |code, detail| Problem::fields(vec![FieldError::new("", code, detail)]);
     let status = request.query("status");
     if status.is_some_and(|status| status != "open" && status != "closed") {
@@ -121,9 +124,11 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let partition = key::school_partition(school);
     let items = app.tables.query(TableName::Directory, &partition, key::SUBJECT_REQUESTS).await?;
     let all = items.into_iter().rev().map(|item| item.read()).collect::<Result<Vec<SubjectRequest>, _>>()?;
+    let hidden = hidden(app, staff, &tenant).await?;
     let mut wanted = all.iter().filter(|asked| {
         before.is_none_or(|before| asked.request_id < before)
             && status.is_none_or(|status| status == asked.status())
+            && !asked.people().any(|person| hidden.contains(&person))
     });
     let page: Vec<_> = wanted.by_ref().take(page_size(request)).collect();
     let next_cursor = wanted.next().and(page.last()).map(|asked| asked.request_id);
@@ -131,9 +136,19 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     Answer::json(200, json!({"items": items, "next_cursor": next_cursor}))
 }
 
+/// Who is kept from a member of staff: none, of one whose address nobody knows.
+async fn hidden(app: &App, staff: &Staff, tenant: &Tenant) -> Result<BTreeSet<PersonId>, ApiError> {
+    if staff.email.is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let partition = key::school_partition(tenant.id());
+    let people = app.tables.query(TableName::Directory, &partition, key::PEOPLE).await?;
+    apart::hidden(app, staff, tenant, &Directory::open(tenant, people)?).await
+}
+
 /// `GET …/subject-requests/{request_id}`.
-pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
-    let (tenant, asked) = find(app, request, school).await?;
+pub async fn get(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
+    let (tenant, asked) = find(app, request, staff, school).await?;
     Answer::json(200, body(&tenant, &asked)?)
 }
 
@@ -155,7 +170,7 @@ pub async fn decide(
     let given: NewDecision = request.body()?;
     let fault = |pointer: &str, code, detail| Problem::fields(vec![FieldError::new(pointer, code, detail)]);
     let note = read_note(given.note.as_deref()).map_err(|(code, detail)| fault("/note", code, detail))?;
-    let (tenant, asked) = find(app, request, school).await?;
+    let (tenant, asked) = find(app, request, staff, school).await?;
     if given.version != asked.version {
         let detail = "This has changed since you looked at it. Read it again, then repeat.";
         return Err(Problem::new(Code::Conflict, detail).into());
@@ -185,11 +200,18 @@ pub async fn decide(
     Answer::json(200, body(&tenant, &after)?)
 }
 
-async fn find(app: &App, request: &Request, school: SchoolId) -> Result<(Tenant, SubjectRequest), ApiError> {
+async fn find(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<(Tenant, SubjectRequest), ApiError> {
     let request_id: RequestId = request.path("request_id")?;
     let tenant = app.tenant(school).await?;
-    let asked = app.tables.get(key::subject_request(school, request_id)).await?;
-    Ok((tenant, asked.ok_or_else(Problem::not_found)?))
+    let asked: Option<SubjectRequest> = app.tables.get(key::subject_request(school, request_id)).await?;
+    let asked = asked.ok_or_else(Problem::not_found)?;
+    apart::refuse(app, staff, school, &asked.people().collect::<Vec<_>>()).await?;
+    Ok((tenant, asked))
 }
 
 fn body(tenant: &Tenant, asked: &SubjectRequest) -> Result<Value, ApiError> {

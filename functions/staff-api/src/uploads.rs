@@ -8,7 +8,7 @@ use shared::{
     connector::Connector,
     http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::{ConnectorId, PersonId, SchoolId, UploadId},
-    object::{report_key, upload_key},
+    object::{proposals_key, report_key, upload_key},
     queue::Task,
     random,
     school::School,
@@ -20,7 +20,9 @@ use shared::{
     upload::{
         MAX_BYTES, cell,
         plan::HeldBecause,
-        store::{Mode, Outcome, PUT_LIFETIME_MINUTES, Scope, Upload, UploadStatus},
+        store::{
+            MAX_REJECTED, Mode, Outcome, PROPOSALS_KEPT, PUT_LIFETIME_MINUTES, Scope, Upload, UploadStatus,
+        },
     },
 };
 
@@ -167,6 +169,10 @@ pub async fn get(
             .await?
             .into();
     }
+    if upload.outcome.proposals_total > PROPOSALS_KEPT {
+        let at = proposals_key(school, upload.upload_id);
+        answer["proposals_url"] = app.exports.presign_get(&at, REPORT_LIFETIME).await?.into();
+    }
     Answer::json(200, answer)
 }
 
@@ -188,6 +194,10 @@ pub async fn approve(
 ) -> Result<Answer, ApiError> {
     let approval: Approval =
         if request.raw_body().is_empty() { Approval::default() } else { request.body()? };
+    if approval.reject.len() > MAX_REJECTED {
+        let detail = "at most 4,000 can be rejected one by one; a file that is wrong about more is better not approved";
+        return Err(Problem::fields(vec![FieldError::new("/reject", "too_long", detail)]).into());
+    }
     let upload = find(app, request, school).await?;
     let moved_on = || {
         Problem::new(
@@ -285,7 +295,7 @@ fn body(upload: &Upload, names: &Names) -> Value {
     json!({
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
         "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
-        "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null,
+        "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null, "proposals_url": null,
         "proposals": outcome.proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
         "asked_by": names.of(&upload.asked_by), "approved_by": by(&upload.approved_by), "undone_by": by(&upload.undone_by),
     })

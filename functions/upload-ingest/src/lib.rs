@@ -18,7 +18,9 @@ use shared::{
     app::Cloud,
     batch::{self, Failure},
     config::{self, ConfigError},
-    object::{Bucket, ObjectError, report_key, upload_key},
+    connector::Connector,
+    id::ConnectorId,
+    object::{Bucket, ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, Former, ReadError},
     queue::{QueueError, Queues, Task},
     school::{Tenant, TenantError},
@@ -191,6 +193,9 @@ async fn import(
         // It has expired this very moment.
         return Ok(());
     }
+    if is_from_a_revoked_connector(app, upload).await? {
+        return refuse(app, upload, Refusal::ConnectorRevoked).await;
+    }
     let Some(object) = app.uploads.get(&upload_key(upload.school_id, upload.upload_id), MAX_BYTES).await?
     else {
         // Its own event will come, or it expires.
@@ -204,6 +209,16 @@ async fn import(
         }
         Err(refusal) => refuse(app, upload, refusal).await,
     }
+}
+
+/// Whether nobody has taken responsibility for a file but a connector that is let in no more: its address to send to outlives its
+/// credential by some minutes.
+async fn is_from_a_revoked_connector(app: &App, upload: &Upload) -> Result<bool, IngestError> {
+    let (Ok(connector), None) = (upload.asked_by.parse::<ConnectorId>(), &upload.approved_by) else {
+        return Ok(false);
+    };
+    let connector = app.tables.get::<Connector>(key::connector(upload.school_id, connector)).await?;
+    Ok(connector.is_none_or(|connector| connector.revoked_at.is_some()))
 }
 
 /// Plans, and applies or holds. If the directory changes underneath, plans anew.
@@ -243,6 +258,11 @@ async fn decide(
         };
         let outcome = outcome(&read, &plan, held, school.revision);
         report(app, upload, &plan.findings).await?;
+        if plan.proposals.len() > PROPOSALS_KEPT {
+            let at = proposals_key(upload.school_id, upload.upload_id);
+            let all = serde_json::to_vec(&plan.proposals).unwrap_or_default();
+            app.exports.put(&at, "application/json", all).await?;
+        }
         if held.is_some() {
             set(app, upload, UploadStatus::Review, Some(outcome)).await?;
             return Ok(());

@@ -33,8 +33,9 @@ pub fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFil
         return Err(Refusal::WrongContentType);
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
-    let mut intake = Intake::new(&tenant.school.agreement, today);
-    let described = format::read(&object.bytes, &tenant.school.settings.mapping(), &mut intake)?;
+    let settings = &tenant.school.settings;
+    let mut intake = Intake::new(&tenant.school.agreement, today).of_org(settings.org_id.as_deref());
+    let described = format::read(&object.bytes, &settings.mapping(), &mut intake)?;
     Ok(ReadFile {
         format: described.format,
         encoding: described.encoding,

@@ -13,17 +13,20 @@ pub enum Channel {
     Email,
     /// Text message through SNS.
     Sms,
+    /// The inbox of a parent's account. No carrier brings it there: see [`crate::message::post`].
+    App,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 2] = [Self::Email, Self::Sms];
+    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::App];
 
     /// The word used in the API.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::Sms => "sms",
+            Self::App => "app",
         }
     }
 }

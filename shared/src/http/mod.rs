@@ -4,8 +4,10 @@ pub mod idempotency;
 pub mod problem;
 pub mod request;
 pub mod staff;
+pub mod told;
 
 pub use idempotency::Replay;
 pub use problem::{ApiError, FieldError, Problem};
 pub use request::{Answer, Request};
 pub use staff::{Staff, StaffRole};
+pub use told::Told;

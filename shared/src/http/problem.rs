@@ -1,8 +1,10 @@
 //! Errors as RFC 9457 `application/problem+json`, made in one place.
 
-use std::fmt::Display;
+use std::{collections::BTreeSet, fmt::Display};
 
 use serde::Serialize;
+
+use crate::id::PersonId;
 
 /// The kinds of problem: code and status. The README says of each what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +147,8 @@ impl Problem {
 pub enum ApiError {
     /// Told to the caller.
     Problem(Problem),
+    /// Told like what is not there, and put on record: these people are kept from who asks.
+    KeptFrom(BTreeSet<PersonId>),
     /// Logged; the caller gets a constant.
     Internal(String),
 }

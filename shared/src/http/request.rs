@@ -8,6 +8,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::problem::{ApiError, Code, FieldError, Problem};
+use crate::{
+    id::PersonId,
+    privacy::audit::{self, Shown},
+};
 
 /// The largest JSON body that any route takes. The contract's largest is a message: 100 kB of text and its audience.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -69,6 +73,11 @@ impl Request {
     /// A path parameter read as an id; anything malformed is simply not there.
     pub fn path<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
         self.path.get(name).and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
+    }
+
+    /// The ids in the path. Only after the handler has taken them for ids: before, anything may stand there.
+    pub fn path_ids(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().filter(|(name, _)| name.ends_with("_id")).map(|(_, id)| id.as_str())
     }
 
     /// A query parameter.
@@ -153,6 +162,18 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     })
 }
 
+/// Whom an answer shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shows {
+    /// Everybody whose id is in it.
+    #[default]
+    Ids,
+    /// These too, whose ids are not.
+    Besides(Vec<PersonId>),
+    /// Nobody: its ids are of those whom others saw.
+    Nobody,
+}
+
 /// A successful answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -160,38 +181,59 @@ pub struct Answer {
     pub status: u16,
     /// The body; none for 204.
     pub body: Option<serde_json::Value>,
+    /// Whom it shows.
+    pub shows: Shows,
 }
 
 impl Answer {
     /// With a body.
     pub fn json(status: u16, body: impl Serialize) -> Result<Self, ApiError> {
-        Ok(Self { status, body: Some(serde_json::to_value(body).map_err(ApiError::internal)?) })
+        let body = serde_json::to_value(body).map_err(ApiError::internal)?;
+        Ok(Self { status, body: Some(body), shows: Shows::Ids })
     }
 
     /// Without one.
     pub const fn empty() -> Self {
-        Self { status: 204, body: None }
+        Self { status: 204, body: None, shows: Shows::Ids }
+    }
+
+    /// The same answer, which shows others than its ids say.
+    #[must_use]
+    pub fn showing(self, shows: Shows) -> Self {
+        Self { shows, ..self }
     }
 }
 
-/// Runs a handler and turns whatever it says into API Gateway's answer. Nothing may be cached on the way: every answer is
-/// about somebody.
+/// Runs a handler that does not know who asks, and answers. Whoever shows people has to say to whom: see
+/// [`told::answer`](super::told::answer).
 pub async fn answer<F: Future<Output = Result<Answer, ApiError>>>(
     request_id: &str,
     handler: F,
 ) -> ApiGatewayV2httpResponse {
-    let (status, content_type, body) = match handler.await {
-        Ok(answer) => (answer.status, "application/json", answer.body),
-        Err(ApiError::Problem(problem)) => {
-            (problem.status(), "application/problem+json", Some(problem.body(request_id)))
+    let answer = handler.await.and_then(|answer| {
+        let people = answer.body.as_ref().map_or(Ok(Shown::new()), |body| audit::shown(body, None));
+        match people {
+            Ok(people) if people.is_empty() && answer.shows == Shows::Ids => Ok(answer),
+            _ => Err(ApiError::internal("an answer to a stranger shows a person")),
         }
+    });
+    respond(request_id, answer)
+}
+
+/// Turns whatever a handler says into API Gateway's answer. Nothing may be cached on the way: every answer is about somebody.
+pub(super) fn respond(request_id: &str, answer: Result<Answer, ApiError>) -> ApiGatewayV2httpResponse {
+    let problem =
+        |problem: &Problem| (problem.status(), "application/problem+json", Some(problem.body(request_id)));
+    let (status, content_type, body) = match answer {
+        Ok(answer) => (answer.status, "application/json", answer.body),
+        Err(ApiError::Problem(told)) => problem(&told),
+        Err(ApiError::KeptFrom(_)) => problem(&Problem::not_found()),
         Err(ApiError::Internal(cause)) => {
             tracing::error!(request_id, cause, "a request failed");
-            let problem = Problem::new(
+            problem(&Problem::new(
                 Code::Internal,
                 "Try again in a minute; if it stays, name the request_id to support.",
-            );
-            (problem.status(), "application/problem+json", Some(problem.body(request_id)))
+            ))
         }
     };
     let mut response = ApiGatewayV2httpResponse::default();

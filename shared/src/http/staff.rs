@@ -6,7 +6,7 @@ use super::{
     problem::{Code, Problem},
     request::Request,
 };
-use crate::{config, id::SchoolId};
+use crate::{config, id::SchoolId, person::email::EmailAddress};
 
 /// What somebody may do. The names are the groups of the user pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +63,8 @@ impl ClaimNames {
 pub struct Staff {
     /// The issuer's id for them.
     pub subject: String,
+    /// The issuer's address for them, where it says one. Personal data.
+    pub email: Option<EmailAddress>,
     school: Option<SchoolId>,
     roles: BTreeSet<StaffRole>,
 }
@@ -82,6 +84,7 @@ impl Staff {
             .collect();
         Ok(Self {
             subject: claim("sub").to_owned(),
+            email: claim("email").parse().ok(),
             school: claim(&names.school).parse().ok(),
             roles: groups,
         })

@@ -38,6 +38,21 @@ pub struct Audience {
     pub except: Vec<PersonId>,
 }
 
+impl Audience {
+    /// The roles that are written to.
+    pub fn roles(&self) -> &[Role] {
+        if self.roles.is_empty() { &[Role::Contact] } else { &self.roles }
+    }
+
+    /// Whether it selects nobody in particular, and so the whole school.
+    pub fn is_everybody(&self) -> bool {
+        self.year_groups.is_empty()
+            && self.classes.is_empty()
+            && self.groups.is_empty()
+            && self.people.is_empty()
+    }
+}
+
 /// Why somebody is not written to. One reason each, the weightiest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -156,34 +171,34 @@ pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
     match channel {
         Channel::Email => person.email().map(crate::person::email::EmailAddress::expose),
         Channel::Sms => person.mobile().map(crate::person::phone::PhoneNumber::expose),
+        // Nobody shares an inbox, so there is nothing to compare.
+        Channel::App => None,
     }
 }
 
-/// The channels by which somebody can be written to at all.
+/// The channels of carriers by which somebody can be written to at all.
 pub fn ways(person: &Person) -> Vec<Channel> {
     Channel::ALL.into_iter().filter(|channel| contact_point(person, *channel).is_some()).collect()
 }
 
-/// Resolves an audience on a day of the school's.
+/// Whom an audience means, before anybody's right is looked at. In order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meant {
+    /// Pupils whose contacts are written to.
+    pub pupils: Vec<PersonId>,
+    /// Contacts whom the sender named: written to about all their pupils.
+    pub contacts: Vec<PersonId>,
+    /// Pupils, staff and governors, for themselves.
+    pub themselves: Vec<PersonId>,
+}
+
+/// Whom an audience means on a day of the school's.
 ///
 /// A pupil who has not joined yet is written about only if they are named.
-pub fn resolve(
-    directory: &Directory,
-    register: &Register,
-    audience: &Audience,
-    purpose: Purpose,
-    channels: &[Channel],
-    today: Date,
-) -> Resolution {
-    let mut resolver =
-        Resolver { directory, register, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+pub fn meant(directory: &Directory, audience: &Audience, today: Date) -> Meant {
     let except: BTreeSet<_> = audience.except.iter().copied().collect();
-    let roles: &[Role] = if audience.roles.is_empty() { &[Role::Contact] } else { &audience.roles };
-    let everybody = audience.year_groups.is_empty()
-        && audience.classes.is_empty()
-        && audience.groups.is_empty()
-        && audience.people.is_empty();
     let named: BTreeSet<_> = audience.people.iter().copied().collect();
+    let (roles, everybody) = (audience.roles(), audience.is_everybody());
     // `Year 3` and `3` are one, as they are in a file.
     let years: Vec<_> =
         audience.year_groups.iter().filter_map(|year| crate::upload::cell::year_group(year)).collect();
@@ -204,6 +219,7 @@ pub fn resolve(
                     || one_of(&audience.classes, &person.class)
                     || in_group())
     };
+    let mut meant = Meant::default();
     for (id, person) in
         directory.visible_people().filter(|(id, person)| person.is_here(today) && !except.contains(id))
     {
@@ -211,24 +227,49 @@ pub fn resolve(
             Role::Pupil => {
                 if selects(id, person) {
                     if roles.contains(&Role::Contact) {
-                        resolver.contacts_of(id, &except);
+                        meant.pupils.push(id);
                     }
                     if roles.contains(&Role::Pupil) {
-                        resolver.want(id, None);
+                        meant.themselves.push(id);
                     }
                 }
             }
             Role::Contact => {
                 if named.contains(&id) {
-                    resolver.contact(id, &except);
+                    meant.contacts.push(id);
                 }
             }
             Role::Staff | Role::Governor => {
                 if named.contains(&id) || (everybody && roles.contains(&person.role)) {
-                    resolver.want(id, None);
+                    meant.themselves.push(id);
                 }
             }
         }
+    }
+    meant
+}
+
+/// Resolves an audience on a day of the school's.
+pub fn resolve(
+    directory: &Directory,
+    register: &Register,
+    audience: &Audience,
+    purpose: Purpose,
+    channels: &[Channel],
+    today: Date,
+) -> Resolution {
+    let mut resolver =
+        Resolver { directory, register, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+    let except: BTreeSet<_> = audience.except.iter().copied().collect();
+    let meant = meant(directory, audience, today);
+    for pupil in meant.pupils {
+        resolver.contacts_of(pupil, &except);
+    }
+    for contact in meant.contacts {
+        resolver.contact(contact, &except);
+    }
+    for person in meant.themselves {
+        resolver.want(person, None);
     }
     resolver.finish(channels)
 }
@@ -328,12 +369,23 @@ impl Resolver<'_> {
         // Contact point -> channel and place in that channel's list.
         let mut taken: BTreeMap<(Channel, &str), usize> = BTreeMap::new();
         for (person_id, pupils) in &self.wanted {
-            let (person_id, pupils) = (*person_id, pupils.iter().copied());
+            let person_id = *person_id;
             let Some(person) = self.directory.person(person_id) else { continue };
             let (channel, point) = match self.way(person_id, person, channels, &sharing) {
                 Ok(way) => way,
                 Err(reason) => {
-                    resolution.excluded.insert(person_id, reason);
+                    let pupils = in_app(self.directory, person_id, person, pupils);
+                    // Nobody is asked for a consent to marketing in the inbox, and none of it is posted there.
+                    let app = channels.contains(&Channel::App) && self.purpose != Purpose::Marketing;
+                    if app && !pupils.is_empty() {
+                        let alone =
+                            Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
+                        resolution.recipients.entry(Channel::App).or_default().push(alone);
+                    } else {
+                        let only_app = channels == [Channel::App] && may_prove_themselves(person);
+                        let reason = if only_app { Reason::NotEnabled } else { reason };
+                        resolution.excluded.insert(person_id, reason);
+                    }
                     continue;
                 }
             };
@@ -343,7 +395,7 @@ impl Resolver<'_> {
                     taken.insert((channel, point), list.len());
                     list.push(Recipient {
                         person: person_id,
-                        pupils: pupils.collect(),
+                        pupils: pupils.iter().copied().collect(),
                         also: Vec::new(),
                         others: Vec::new(),
                     });
@@ -351,7 +403,7 @@ impl Resolver<'_> {
                 Some(at) => {
                     let first = &mut list[*at];
                     first.also.push(person_id);
-                    first.pupils.extend(pupils);
+                    first.pupils.extend(pupils.iter().copied());
                     first.pupils.sort_unstable();
                     first.pupils.dedup();
                     resolution.excluded.insert(person_id, Reason::Duplicate);
@@ -418,6 +470,25 @@ fn sharing(directory: &Directory) -> HashMap<&str, Vec<PersonId>> {
 /// Whether a restriction keeps `reader` away from a pupil.
 fn is_kept_away(directory: &Directory, pupil: PersonId, reader: PersonId) -> bool {
     directory.link(pupil, reader).is_some_and(|link| link.holds() && link.restricted)
+}
+
+/// About which of the pupils somebody may read in the app.
+///
+/// Whether they have an account is not known here: accounts are a domain of their own. So the app never takes the place of a
+/// channel that is certain, wherever it stands among a message's channels, and is only for who could sign in.
+fn in_app(
+    directory: &Directory,
+    contact: PersonId,
+    person: &Person,
+    pupils: &BTreeSet<PersonId>,
+) -> Vec<PersonId> {
+    let may = |pupil: &PersonId| directory.link(*pupil, contact).is_some_and(Link::may_hold_account);
+    pupils.iter().copied().filter(|pupil| may_prove_themselves(person) && may(pupil)).collect()
+}
+
+/// Whether a one-time code could be sent to somebody.
+fn may_prove_themselves(person: &Person) -> bool {
+    person.email().is_some() || person.mobile().is_some()
 }
 
 fn unreachable(person: &Person) -> Reason {

@@ -83,6 +83,19 @@ fn who_does_not_want_one_way_is_reached_by_the_next() {
 }
 
 #[test]
+fn who_wants_no_text_reads_it_in_the_app_if_the_message_goes_there() {
+    use Channel::{App, Sms};
+    let (school, _, [mother, father]) = family();
+    let off = register(&[(mother, Purpose::Service, Sms, false)]);
+    let (written, excluded) = reached(&school, &off, Purpose::Service, &[Sms, App]);
+    assert_eq!((written, excluded), (vec![(Sms, father), (App, mother)], BTreeMap::new()));
+    // Nobody consents to marketing there.
+    let (written, excluded) = reached(&school, &Register::default(), Purpose::Marketing, &[Sms, App]);
+    let nobody = BTreeMap::from([(mother, Reason::NoConsent), (father, Reason::NoConsent)]);
+    assert_eq!((written, excluded), (vec![], nobody));
+}
+
+#[test]
 fn an_absence_is_told_whatever_was_chosen() {
     use Channel::{Email, Sms};
     let (school, _, [mother, father]) = family();

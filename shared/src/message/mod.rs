@@ -3,7 +3,9 @@
 pub mod audience;
 pub mod chosen;
 pub mod chunk;
+pub mod inbox;
 pub mod outcome;
+pub mod post;
 pub mod render;
 pub mod sms;
 pub mod store;
@@ -46,9 +48,10 @@ impl Purpose {
 pub struct Draft {
     /// What it is for.
     pub purpose: Purpose,
-    /// The channels it may use, in order of preference: each person is reached by the first that they can be reached by.
+    /// The channels it may use, in order of preference: each person is reached by the first that they can be reached by. The
+    /// app comes last wherever it stands: whether somebody looks there is not known.
     pub channels: Vec<Channel>,
-    /// Subject of the e-mail; needed where e-mail is a channel.
+    /// Subject of the e-mail, where it is needed, and in the inbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The text, with `((placeholders))`.
@@ -69,10 +72,17 @@ impl Draft {
         let mut fault =
             |pointer: &str, code, detail: &str| faults.push(FieldError::new(pointer, code, detail));
         if self.channels.is_empty() {
-            fault("/channels", "required", "name at least one channel: email or sms");
+            fault("/channels", "required", "name at least one channel: email, sms or app");
         }
         if self.channels.iter().enumerate().any(|(index, channel)| self.channels[..index].contains(channel)) {
             fault("/channels", "repeated", "name each channel once");
+        }
+        if self.purpose == Purpose::Marketing && self.channels.contains(&Channel::App) {
+            fault(
+                "/channels",
+                "not_for_marketing",
+                "marketing goes by e-mail and text, where somebody consented",
+            );
         }
         if self.body.trim().is_empty() {
             fault("/body", "required", "write a text");

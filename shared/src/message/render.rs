@@ -10,20 +10,39 @@ use crate::person::{Person, store::Directory};
 
 /// What one recipient's placeholders stand for.
 pub fn fields(directory: &Directory, recipient: &Recipient, school_name: &str) -> Fields {
+    // Somebody else may read a shared contact point: "Parent or carer" is true of both.
+    let named = directory.person(recipient.person).filter(|_| recipient.also.is_empty());
+    let children = recipient.pupils.iter().filter_map(|pupil| directory.person(*pupil));
+    fields_of(named, children, school_name)
+}
+
+/// What the placeholders stand for to one reader, of these children.
+pub fn fields_of<'a>(
+    reader: Option<&Person>,
+    children: impl Iterator<Item = &'a Person>,
+    school_name: &str,
+) -> Fields {
     let given = |person: &Person| {
         let name = person.called();
         if name.given().is_empty() { name.expose() } else { name.given().to_owned() }
     };
-    let mut children: Vec<_> =
-        recipient.pupils.iter().filter_map(|pupil| directory.person(*pupil)).map(given).collect();
+    let mut children: Vec<_> = children.map(given).collect();
     children.dedup();
-    let named = directory.person(recipient.person).filter(|_| recipient.also.is_empty());
-    // Somebody else may read a shared contact point: "Parent or carer" is true of both.
-    let name = named
+    let name = reader
         .map(|person| person.name.expose())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "Parent or carer".to_owned());
     Fields { child: template::join_names(&children), name, school: school_name.to_owned() }
+}
+
+/// Subject and text in the inbox, which says by itself which school and which children it is about. Without a subject, the
+/// text's beginning stands for it.
+pub fn app(content: &Content, fields: &Fields) -> (String, String) {
+    let subject = match content.subject.as_deref().map(str::trim) {
+        Some(subject) if !subject.is_empty() => subject.to_owned(),
+        _ => super::post::title(content),
+    };
+    (template::fill(&subject, fields), template::fill(&content.body, fields))
 }
 
 /// Subject, plain text and HTML of an e-mail. A text that does not name the children itself ends with them, so that a

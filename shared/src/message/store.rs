@@ -135,6 +135,8 @@ pub enum ChunkStatus {
     Claimed,
     /// Every recipient has an outcome.
     Done,
+    /// It is in the inbox, from where a stopped message is taken back: no carrier has a part in it, and nobody claims it.
+    Posted,
 }
 
 /// The small item that claims and outcomes touch.
@@ -191,6 +193,28 @@ impl Record for CarrierIds {
     const CLASS: DataClass = DataClass::Outcome;
     fn key(&self) -> Key {
         key::carrier_ids(self.school_id, self.message_id, self.chunk, self.claim)
+    }
+}
+
+/// That a contact has acknowledged a message. Only their own act makes one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// The tenant.
+    pub school_id: SchoolId,
+    /// The message.
+    pub message_id: MessageId,
+    /// Who.
+    pub contact_id: PersonId,
+    /// When they first did.
+    pub acknowledged_at: Timestamp,
+}
+
+impl Record for Acknowledgement {
+    const KIND: &'static str = "acknowledgement";
+    const TABLE: TableName = TableName::Messaging;
+    const CLASS: DataClass = DataClass::Outcome;
+    fn key(&self) -> Key {
+        key::acknowledgement(self.school_id, self.message_id, self.contact_id)
     }
 }
 

@@ -109,9 +109,17 @@ pub fn join(kept: &Person, other: &Person) -> Result<Person, Apart> {
     Ok(one)
 }
 
-/// The one tie that two are: what protects the child wins, and what the office set by hand stays so.
+/// The one tie that two are: what protects the child wins, and what the office set by hand stays so. A tie that the office took
+/// away stays away, whatever a file says of the other record; one that it has set by hand, or a restriction, is there to stay.
 pub fn join_links(kept: &Link, other: &Link) -> Link {
     use Responsibility::{No, Unknown, Yes};
+    let is_set = |link: &Link| !link.ended && (link.manual || link.restricted);
+    match (kept.ended, other.ended) {
+        (true, false) if is_set(other) => return other.clone(),
+        (false, true) if is_set(kept) => return kept.clone(),
+        (false, false) => {}
+        _ => return Link { ended: true, manual: true, ..Link::default() },
+    }
     Link {
         relationship: match kept.relationship {
             Relationship::Unknown => other.relationship,
@@ -127,7 +135,7 @@ pub fn join_links(kept: &Link, other: &Link) -> Link {
         emergency_contact: kept.emergency_contact || other.emergency_contact,
         address_confidential: kept.address_confidential || other.address_confidential,
         manual: kept.manual || other.manual,
-        ended: kept.ended && other.ended,
+        ended: false,
         missing_since: latest(kept.missing_since, other.missing_since),
     }
 }
@@ -247,6 +255,18 @@ mod tests {
         let set = Link { manual: true, relationship: Relationship::Mother, ..Link::default() };
         let other = Link { relationship: Relationship::Other, ..Link::default() };
         assert_eq!(join_links(&other, &set), Link { relationship: Relationship::Other, ..set });
+    }
+
+    #[test]
+    fn what_the_office_took_away_stays_away() {
+        let ended = Link { ended: true, manual: true, ..Link::default() };
+        let named = Link { relationship: Relationship::Mother, ..Link::default() };
+        let set = Link { manual: true, ..named.clone() };
+        let kept_away = Link { restricted: true, ..named.clone() };
+        for (other, one) in [(&named, &ended), (&ended, &ended), (&set, &set), (&kept_away, &kept_away)] {
+            assert_eq!(join_links(&ended, other), *one);
+            assert_eq!(join_links(other, &ended), *one);
+        }
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl Families {
     /// Adds somebody; ids follow one another.
     pub(crate) fn add(&mut self, person: Person) -> PersonId {
         self.last += 1;
-        let id = PersonId::new(Timestamp::from_second(self.last).unwrap(), &[0; 10]);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.last.to_be_bytes());
+        let id = PersonId::new(Timestamp::from_second(self.last).unwrap(), &random);
         self.directory.people.insert(id, stored(person));
         id
     }

@@ -25,6 +25,9 @@ pub const WORDING: &str = "May the school write to you about things that are not
 /// The version of [`WORDING`]. Whoever changes the text changes it too.
 pub const WORDING_VERSION: &str = "2026-10";
 
+/// The channels that somebody can choose. The inbox shows what a school writes, and no marketing: nothing is to be chosen there.
+const CHOOSABLE: [Channel; 2] = [Channel::Email, Channel::Sms];
+
 /// The most changes kept of one person, besides what is in force.
 const MAX_CHANGES: usize = 200;
 
@@ -91,6 +94,15 @@ pub struct Row {
     pub allowed: Option<bool>,
     /// Whether the person may decide otherwise.
     pub can_change: bool,
+}
+
+/// What nobody chooses: an emergency comes by every way, the inbox shows everything but marketing.
+fn fixed(purpose: Purpose, channel: Channel) -> Option<bool> {
+    match (purpose, channel) {
+        (Purpose::Emergency, _) => Some(true),
+        (_, Channel::App) => Some(purpose != Purpose::Marketing),
+        _ => None,
+    }
 }
 
 /// Why a choice cannot be: code and what to do.
@@ -160,7 +172,7 @@ impl Consents {
     /// Whether a usable channel is left for a purpose, even without one of them. Of whom nothing is known to write to, any
     /// channel will do.
     fn leaves_a_way(&self, purpose: Purpose, usable: &[Channel], without: Option<Channel>) -> bool {
-        let usable = if usable.is_empty() { &Channel::ALL[..] } else { usable };
+        let usable = if usable.is_empty() { &CHOOSABLE[..] } else { usable };
         usable
             .iter()
             .any(|channel| Some(*channel) != without && self.choice(purpose, *channel) != Some(false))
@@ -208,7 +220,8 @@ impl Consents {
             }
         }
         for (place, choice) in choices.iter().enumerate() {
-            let optional = matches!(choice.purpose, Purpose::Emergency | Purpose::Marketing);
+            let optional =
+                choice.purpose == Purpose::Marketing || fixed(choice.purpose, choice.channel).is_some();
             let switches_off =
                 choice.allowed == Some(false) && self.choice(choice.purpose, choice.channel) != Some(false);
             if !optional && switches_off && !after.leaves_a_way(choice.purpose, usable, None) {
@@ -246,7 +259,7 @@ impl Consents {
     #[must_use]
     pub fn objected(&self, by: &By, now: Timestamp) -> Self {
         let purpose = Purpose::Marketing;
-        let choices = Channel::ALL.map(|channel| Choice { purpose, channel, allowed: Some(false) });
+        let choices = CHOOSABLE.map(|channel| Choice { purpose, channel, allowed: Some(false) });
         self.decide(&choices, &[], by, now).unwrap_or_else(|_| self.clone())
     }
 
@@ -374,7 +387,7 @@ impl Register {
 
     /// Whether somebody has said no to marketing by any way. Of a pupil it means that nothing of the kind is about them.
     pub fn objects_at_all(&self, person: PersonId) -> bool {
-        Channel::ALL.into_iter().any(|channel| self.objects(person, channel))
+        CHOOSABLE.into_iter().any(|channel| self.objects(person, channel))
     }
 }
 

@@ -35,16 +35,17 @@ fn faults(result: Result<Consents, Vec<(usize, Fault)>>) -> Vec<(usize, &'static
 fn without_a_choice_everything_but_marketing_comes() {
     use Purpose::{Emergency, Marketing};
     for row in nobody().rows(&BOTH) {
-        let (allowed, can_change) = match row.purpose {
-            Marketing => (None, true),
-            Emergency => (Some(true), false),
+        let (allowed, can_change) = match (row.purpose, row.channel) {
+            (Marketing, Channel::App) => (Some(false), false),
+            (Marketing, _) => (None, true),
+            (Emergency, _) | (_, Channel::App) => (Some(true), false),
             _ => (Some(true), true),
         };
         assert_eq!((row.allowed, row.can_change), (allowed, can_change), "{row:?}");
     }
     assert_eq!(nobody().rows(&BOTH).len(), Purpose::ALL.len() * Channel::ALL.len());
     // Who has only one way keeps it.
-    for row in nobody().rows(&[Channel::Sms]) {
+    for row in nobody().rows(&[Channel::Sms]).into_iter().filter(|row| row.channel != Channel::App) {
         let only_way = row.channel == Channel::Sms && row.purpose != Marketing;
         assert_eq!(row.can_change, !only_way && row.purpose != Emergency, "{row:?}");
     }
@@ -70,6 +71,8 @@ fn a_choice_is_kept_with_what_led_there() {
         choice(Service, Channel::Email, true),
         choice(Service, Channel::Sms, None),
         choice(Purpose::Emergency, Channel::Sms, true),
+        choice(Marketing, Channel::App, None),
+        choice(Service, Channel::App, true),
     ];
     assert_eq!(decide(&first, &unchanged, 1), first);
     let text = serde_json::to_string(&first).unwrap();
@@ -85,9 +88,11 @@ fn what_cannot_be_chosen_is_refused_by_place() {
     let off = |purpose, channel| choice(purpose, channel, false);
     let marketing_twice = [off(Marketing, Channel::Sms), choice(Marketing, Channel::Sms, true)];
     assert_eq!(faults(parent(&marketing_twice, &BOTH)), [(1, "repeated")]);
-    assert_eq!(faults(parent(&[off(Emergency, Channel::Sms)], &BOTH)), [(0, "always_on")]);
+    assert_eq!(faults(parent(&[off(Emergency, Channel::Sms)], &BOTH)), [(0, "fixed")]);
+    assert_eq!(faults(parent(&[off(Service, Channel::App)], &BOTH)), [(0, "fixed")]);
+    assert_eq!(faults(parent(&[choice(Marketing, Channel::App, true)], &BOTH)), [(0, "fixed")]);
     for purpose in [Service, Attendance, Consent] {
-        let all = Channel::ALL.map(|channel| off(purpose, channel));
+        let all = CHOOSABLE.map(|channel| off(purpose, channel));
         let everywhere: Vec<_> = (0..all.len()).map(|place| (place, "last_channel")).collect();
         for usable in [&BOTH[..], &BOTH[..1], &[]] {
             assert_eq!(faults(parent(&all, usable)), everywhere, "{purpose:?} {usable:?}");
@@ -163,7 +168,7 @@ fn an_objection_ends_marketing_by_every_way() {
     let by = By::Request { request_id: RequestId::new(Timestamp::UNIX_EPOCH, &[3; 10]) };
     let objected =
         decide(&nobody(), &[choice(Purpose::Marketing, Channel::Email, true)], 0).objected(&by, at(1));
-    assert!(Channel::ALL.iter().all(|channel| objected.choice(Purpose::Marketing, *channel) == Some(false)));
+    assert!(CHOOSABLE.iter().all(|channel| objected.choice(Purpose::Marketing, *channel) == Some(false)));
     assert_eq!(objected.version, 2);
     assert_eq!(objected.objected(&by, at(2)), objected, "once is enough");
 }

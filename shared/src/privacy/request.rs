@@ -223,6 +223,15 @@ impl SubjectRequest {
         if self.closed().is_some() { "closed" } else { "open" }
     }
 
+    /// Whom it has to do with.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        let asker = match self.made_by {
+            MadeBy::Contact(contact) => Some(contact),
+            MadeBy::Staff { on_behalf, .. } => on_behalf,
+        };
+        std::iter::once(self.person_id).chain(asker.filter(|asker| *asker != self.person_id))
+    }
+
     /// The decision that closed it.
     pub fn closed(&self) -> Option<&Step> {
         self.steps.last().filter(|step| step.decision.closes())

@@ -52,6 +52,10 @@ pub enum DataClass {
     Idempotency,
     /// The record of a retention run: counts only.
     RetentionRun,
+    /// Who saw whose record: ids only.
+    Audit,
+    /// How often each route is used: numbers only.
+    Usage,
 }
 
 /// The moment a period is counted from.
@@ -92,7 +96,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -114,6 +118,8 @@ impl DataClass {
         Self::Limit,
         Self::Idempotency,
         Self::RetentionRun,
+        Self::Audit,
+        Self::Usage,
     ];
 
     /// The word used in reports.
@@ -140,6 +146,8 @@ impl DataClass {
             Self::Limit => "limit",
             Self::Idempotency => "idempotency",
             Self::RetentionRun => "retention_run",
+            Self::Audit => "audit",
+            Self::Usage => "usage",
         }
     }
 
@@ -151,7 +159,7 @@ impl DataClass {
             // Hidden for 30 days once gone, then erased.
             Self::Person | Self::Link | Self::FormerVersion => days(30),
             // This school year and the next one's start: 13 months of 30.44 days.
-            Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun => days(396),
+            Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun | Self::Usage => days(396),
             // So that every upload that it asked for can still name it.
             Self::Connector => days(396),
             // A claim can be brought for six years: 6 × 365.25 days.
@@ -163,8 +171,8 @@ impl DataClass {
             Self::UploadReport => days(30),
             // Evidence of an attack on a child's record stays findable for a term.
             Self::Verification => days(90),
-            // 24 months without use.
-            Self::Account | Self::KnownDevice => days(730),
+            // 24 months: of an account and a device without use, of the audit since the entry.
+            Self::Account | Self::KnownDevice | Self::Audit => days(730),
             Self::Session | Self::SupportRequest => days(30),
             Self::Limit => days(2),
             Self::Idempotency => minutes(24 * 60),
@@ -190,7 +198,9 @@ impl DataClass {
             | Self::SupportRequest
             | Self::Limit
             | Self::Idempotency
-            | Self::RetentionRun => Trigger::Creation,
+            | Self::RetentionRun
+            | Self::Audit
+            | Self::Usage => Trigger::Creation,
         }
     }
 
@@ -209,7 +219,9 @@ impl DataClass {
             | Self::SubjectRequest
             | Self::Message
             | Self::Outcome
-            | Self::RetentionRun => Eraser::Sweep,
+            | Self::RetentionRun
+            | Self::Audit
+            | Self::Usage => Eraser::Sweep,
             Self::Verification
             | Self::Account
             | Self::Session

@@ -2,9 +2,11 @@
 //!
 //! Everything of a school starts with its id. Ids and keyed hashes only: a key never holds personal data.
 
+use jiff::civil::Date;
+
 use crate::id::{
-    AccountId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, SupportId, UploadId,
-    VerificationId,
+    AccountId, AuditId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, SupportId,
+    UploadId, VerificationId,
 };
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
@@ -13,7 +15,7 @@ use crate::id::{
 pub enum TableName {
     /// Schools, people, links, uploads, connectors, what people have chosen and asked.
     Directory,
-    /// Messages, chunks, outcomes.
+    /// Messages, chunks, outcomes, the audit, usage.
     Messaging,
     /// Claims, codes, accounts, sessions, limits.
     Access,
@@ -88,6 +90,9 @@ pub fn links_of(pupil: PersonId) -> String {
 
 /// The sort-key range that holds every link and every person of a school, and nothing else.
 pub const PEOPLE_AND_LINKS: (&str, &str) = ("LNK#", "PER$");
+
+/// The sort-key prefix of a school's people.
+pub const PEOPLE: &str = "PER#";
 
 /// Reads a [`person`] sort key.
 pub fn read_person(sk: &str) -> Option<PersonId> {
@@ -190,12 +195,68 @@ pub fn excluded(school: SchoolId, message: MessageId, page: u32) -> Key {
     Key::new(message_partition(school, message), format!("EXCLUDED#{page:06}"))
 }
 
+/// messaging: that a contact has acknowledged a message.
+pub fn acknowledgement(school: SchoolId, message: MessageId, contact: PersonId) -> Key {
+    Key::new(message_partition(school, message), format!("ACK#{contact}"))
+}
+
+/// The partition of what a school's parents find in their inboxes.
+pub fn posts_partition(school: SchoolId) -> String {
+    format!("{}#POSTS", school_partition(school))
+}
+
+/// messaging: a message as the inbox lists it. Sorts by time, because the id does.
+pub fn post(school: SchoolId, message: MessageId, number: u32) -> Key {
+    Key::new(posts_partition(school), format!("{}{number:06}", posts_of(message)))
+}
+
+/// The sort-key prefix of the posts of one message.
+pub fn posts_of(message: MessageId) -> String {
+    format!("POST#{message}#")
+}
+
+/// The sort-key prefix of all posts.
+pub const POSTS: &str = "POST#";
+
 /// The sort-key prefixes inside a message's partition.
 pub const CHUNK_STATES: &str = "STATE#";
 /// See [`roster`].
 pub const ROSTERS: &str = "ROSTER#";
 /// See [`excluded`].
 pub const EXCLUDED: &str = "EXCLUDED#";
+/// See [`acknowledgement`].
+pub const ACKNOWLEDGEMENTS: &str = "ACK#";
+
+/// The partition of who saw whose record at a school.
+pub fn audit_partition(school: SchoolId) -> String {
+    format!("{}#AUDIT", school_partition(school))
+}
+
+/// messaging: one entry of the audit. Sorts by time, because the id does.
+pub fn audit(school: SchoolId, entry: AuditId) -> Key {
+    Key::new(audit_partition(school), format!("AUD#{entry}"))
+}
+
+/// The sort-key prefix of the audit.
+pub const AUDIT: &str = "AUD#";
+
+/// The partition of how much a school is used.
+pub fn usage_partition(school: SchoolId) -> String {
+    format!("{}#USAGE", school_partition(school))
+}
+
+/// messaging: how often one route was used on one day.
+pub fn usage(school: SchoolId, day: Date, route: &str) -> Key {
+    Key::new(usage_partition(school), format!("{}{route}", usage_of(day)))
+}
+
+/// The sort-key prefix of one day's use.
+pub fn usage_of(day: Date) -> String {
+    format!("DAY#{day}#")
+}
+
+/// The sort-key prefix of all days' use.
+pub const USAGE: &str = "DAY#";
 
 /// access: one attempt to be verified.
 pub fn verification(verification: VerificationId) -> Key {
@@ -307,6 +368,10 @@ mod tests {
             chunk_state(of, sent, 12),
             carrier_ids(of, sent, 3, 1),
             excluded(of, sent, 1),
+            audit(of, AuditId::new(at, &[9; 10])),
+            usage(of, jiff::civil::date(2026, 9, 1), "GET /v1/me"),
+            acknowledgement(of, sent, contact),
+            post(of, sent, 2),
             verification(claim),
             account(parent),
             account_of(of, contact),
@@ -340,6 +405,10 @@ mod tests {
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / STATE#000012
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / CARRIER#000003#001
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / EXCLUDED#000001
+        SCH#sch_~1018101010101010101#AUDIT / AUD#aud_~9098909090909090909
+        SCH#sch_~1018101010101010101#USAGE / DAY#2026-09-01#GET /v1/me
+        SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ACK#per_~3038303030303030303
+        SCH#sch_~1018101010101010101#POSTS / POST#msg_~5058505050505050505#000002
         VER#ver_~6068606060606060606 / CLAIM
         ACC#acc_~7078707070707070707 / ACCOUNT
         SCH#sch_~1018101010101010101 / ACC#per_~3038303030303030303

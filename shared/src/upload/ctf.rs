@@ -18,7 +18,7 @@ use super::{
     column::Column,
     finding::Code,
     intake::{Intake, Place},
-    nested::{MAX_NAMES, MAX_PARTS, plain, protecting, was_exported},
+    nested::{MAX_NAMES, MAX_PARTS, Names, protecting, was_exported},
 };
 use crate::{person::Role, privacy::agreement::Field};
 
@@ -26,6 +26,21 @@ use crate::{person::Role, privacy::agreement::Field};
 const MAX_DEPTH: usize = 32;
 /// The longest text of one element that is kept, in bytes: far more than any value has.
 const MAX_TEXT: usize = 4096;
+
+/// The elements of the format, in any of its versions and in those of programs that write nearly the same, as far as they are read or
+/// found to be left behind by name.
+#[rustfmt::skip]
+const ELEMENTS: &[&str] = &[
+    "Header", "DocumentName", "CTFversion", "DateTime", "DocumentQualifier", "DataDescriptor", "SupplierID", "SourceSchool",
+    "DestSchool", "LEA", "Estab", "SchoolName", "AcademicYear", "CTFpupilData", "Pupils", "Pupil", "UPN", "UniqueLearnerNumber", "UCI",
+    "Surname", "FamilyName", "Forename", "GivenName", "DOB", "DateOfBirth", "Gender", "Sex", "BasicDetails", "FormerUPN",
+    "PreferredSurname", "PreferredForename", "FormerSurname", "FormerForename", "MiddleNames", "NCyearActual", "YearGroup", "RegGroup",
+    "RegistrationGroup", "Ethnicity", "EthnicitySource", "Languages", "Language", "EnrolStatus", "MedicalFlag", "LookedAfter", "InCare",
+    "CareAuthority", "Address", "AddressDetails", "AddressAsPupil", "BS7666Address", "AddressLines", "PostCode", "Phones", "Phone",
+    "PhoneNumber", "TelephoneType", "PhoneType", "PhoneNo", "Number", "Email", "Contacts", "Contact", "ContactDetails", "Order",
+    "Priority", "Title", "Relationship", "RelationshipCode", "Responsibility", "ParentalResponsibility", "CourtOrder", "Attendance",
+    "YearData", "StageAssessments", "SchoolHistory", "School", "SEN", "SENhistory", "FSMhistory", "PupilPremium", "ServiceChild", "Photo",
+];
 
 /// Reads a Common Transfer File.
 ///
@@ -155,6 +170,7 @@ struct Walk<'i, 'a> {
     intake: &'i mut Intake<'a>,
     /// What elements are by their path, each found out once.
     known: HashMap<String, Element>,
+    names: Names,
     open: Vec<Frame>,
     path: String,
     text: String,
@@ -174,6 +190,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         Self {
             intake,
             known: HashMap::new(),
+            names: Names::new(|| ELEMENTS.to_vec()),
             open: Vec::new(),
             path: String::new(),
             text: String::new(),
@@ -212,7 +229,7 @@ impl<'i, 'a> Walk<'i, 'a> {
                 if !self.path.is_empty() {
                     self.path.push('/');
                 }
-                self.path.push_str(plain(name));
+                self.path.push_str(&self.names.shown(name));
                 (self.recognise(parent, name), contact)
             }
         };

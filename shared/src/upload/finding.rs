@@ -94,6 +94,8 @@ pub enum Code {
     FileBroken,
     /// A bundle that says it is whole and marks changes, or the other way round.
     ModeBroken,
+    /// Pupils and staff of another school of the bundle.
+    OtherSchool,
     /// More contacts than a pupil usually has.
     ManyContacts,
     /// A pupil without anybody who can be reached.
@@ -110,7 +112,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -149,6 +151,7 @@ impl Code {
         Self::FileUnexpected,
         Self::FileBroken,
         Self::ModeBroken,
+        Self::OtherSchool,
         Self::ManyContacts,
         Self::NoContact,
         Self::SamePersonProposed,
@@ -198,6 +201,7 @@ impl Code {
             Self::FileUnexpected => "file_unexpected",
             Self::FileBroken => "file_broken",
             Self::ModeBroken => "mode_broken",
+            Self::OtherSchool => "other_school",
             Self::ManyContacts => "many_contacts",
             Self::NoContact => "no_contact",
             Self::SamePersonProposed => "same_person_proposed",
@@ -226,8 +230,8 @@ impl Code {
             | Self::RoleNotAgreed
             | Self::RoleUnknown
             | Self::FileUnexpected
+            | Self::OtherSchool
             | Self::ManyContacts
-            | Self::NoContact
             | Self::MergeProposed => Severity::Info,
             Self::DateInvalid
             | Self::DateOutOfRange
@@ -249,6 +253,7 @@ impl Code {
             | Self::RecordInvalid
             | Self::FileBroken
             | Self::ModeBroken
+            | Self::NoContact
             | Self::SamePersonProposed
             | Self::TextGarbled
             | Self::DateChanged => Severity::Warning,
@@ -256,6 +261,7 @@ impl Code {
     }
 
     /// What happened and what to do in the MIS.
+    #[expect(clippy::too_many_lines, reason = "a sentence for each code, and nothing else")]
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NameMissing => "The row has no pupil name and was not used. Add the pupil's name.",
@@ -339,6 +345,9 @@ impl Code {
             Self::FileBroken => "This file is not as its format says; it was used as far as it goes.",
             Self::ModeBroken => {
                 "The bundle says it is complete and yet marks changes (or the other way round); nobody was called missing because of it."
+            }
+            Self::OtherSchool => {
+                "From here on there are people of other schools of the bundle; they were not stored."
             }
             Self::ManyContacts => {
                 "The pupil has more contacts than is usual; check that they are all theirs."

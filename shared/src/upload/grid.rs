@@ -12,7 +12,8 @@ use super::{
     decode::is_garbled,
     finding::{Code, letters},
     intake::{Intake, Place},
-    layout::{self, Layout, Whose},
+    layout::{self, Held, Layout, Whose},
+    persons,
     plan::HeldBecause,
 };
 use crate::{
@@ -166,7 +167,7 @@ struct Rows {
     shared: Vec<Slot>,
     /// What is said of each contact.
     contacts: Vec<Vec<Slot>>,
-    /// Where a column says what each row's person is: the columns for each role, once it has been met.
+    /// Where a column says what each row's person is: the columns for each role.
     roles: BTreeMap<Role, Vec<Slot>>,
     days: Vec<Days>,
     /// Whether a row was handed over already.
@@ -191,22 +192,12 @@ impl Rows {
             intake.leave_behind(header, &letters(*index), *why);
         }
         if rows.layout.role.is_some() {
+            rows.by_role(tallies, intake);
             return rows;
         }
         let (mut every, mut contacts) = (Vec::new(), BTreeMap::<Which, Vec<Slot>>::new());
         for held in rows.layout.columns.clone().into_iter().filter(|held| held.index < width) {
-            let label = letters(held.index);
-            let mut place = |field| intake.place(header, &label, Some(Column { role: held.role, field }));
-            let slots = match held.what {
-                What::FullName => [(Field::GivenName, Take::Given), (Field::FamilyName, Take::Family)]
-                    .map(|(field, take)| Some((place(field)?, take))),
-                What::Fact(field) => [place(field).map(|place| (place, Take::Text)), None],
-            };
-            for (place, mut take) in slots.into_iter().flatten() {
-                if let Some(tally) = tallies.iter().find(|tally| tally.index == held.index) {
-                    take = rows.dates(*tally, place, &label, intake);
-                }
-                let slot = Slot { index: held.index, place, take };
+            for slot in rows.slots(&held, held.role, tallies, intake) {
                 match held.whose {
                     Whose::Row => rows.shared.push(slot),
                     Whose::EveryContact => every.push(slot),
@@ -227,6 +218,45 @@ impl Rows {
             rows.contacts.push(slots);
         }
         rows
+    }
+
+    /// What a column gives of somebody in a role.
+    fn slots(&mut self, held: &Held, role: Role, tallies: &[Tally], intake: &mut Intake<'_>) -> Vec<Slot> {
+        let label = letters(held.index);
+        let takes: &[_] = match held.what {
+            What::FullName => &[(Field::GivenName, Take::Given), (Field::FamilyName, Take::Family)],
+            What::Fact(field) => &[(field, Take::Text)],
+        };
+        let mut slots = Vec::new();
+        for (field, take) in takes {
+            let column = Some(Column { role, field: *field });
+            let Some(place) = intake.place(self.layout.header, &label, column) else { continue };
+            let tally = tallies.iter().find(|tally| tally.index == held.index);
+            let take = tally.map_or(*take, |tally| self.dates(*tally, place, &label, intake));
+            slots.push(Slot { index: held.index, place, take });
+        }
+        slots
+    }
+
+    /// The columns for each role. One that may be stored of nobody who can stand in it is left behind.
+    fn by_role(&mut self, tallies: &[Tally], intake: &mut Intake<'_>) {
+        let columns = self.layout.columns.clone();
+        for held in &columns {
+            let owners = Role::ALL.map(|role| (role, persons::owner(held, role, &columns)));
+            let is_agreed = |field, of: Role, intake: &Intake<'_>| intake.allows(Column { role: of, field });
+            let fields = persons::fields(held.what);
+            let mut is_stored = false;
+            for (role, of) in owners.into_iter().filter_map(|(role, of)| Some((role, of?))) {
+                if fields.iter().any(|field| is_agreed(*field, of, intake)) {
+                    is_stored = true;
+                    let slots = self.slots(held, of, tallies, intake);
+                    self.roles.entry(role).or_default().extend(slots);
+                }
+            }
+            if !is_stored {
+                intake.leave_behind(self.layout.header, &letters(held.index), Code::ColumnNotAgreed);
+            }
+        }
     }
 
     /// Settles how a column's dates are read. Day first is what every other place understands.
@@ -257,7 +287,7 @@ impl Rows {
             return Ok(());
         };
         let few = [filled.next(), filled.next()];
-        if number == self.layout.header {
+        if number == self.layout.header || Some(number) == self.layout.banner {
             return Ok(());
         }
         let is_instruction =
@@ -333,7 +363,7 @@ impl Rows {
         }
     }
 
-    /// A row of a table that says in a column what the person is, in Schoolcomms' numbers.
+    /// A row of a table that says in a column what the person is.
     fn person(
         &mut self,
         number: u32,
@@ -341,31 +371,25 @@ impl Rows {
         role: &str,
         intake: &mut Intake<'_>,
     ) -> Result<(), Refusal> {
-        let (role, fields) = match role.trim() {
-            "1" => (Role::Pupil, 5),
-            "2" | "3" => (Role::Staff, 3),
-            "4" | "5" => (Role::Governor, 3),
-            _ => {
-                intake.find(number, "", Code::RoleUnknown);
-                return Ok(());
-            }
+        let Some(role) = persons::role(role, self.layout.header == 0) else {
+            intake.find(number, "", Code::RoleUnknown);
+            return Ok(());
         };
         if !intake.takes(role) {
             intake.find(number, "", Code::RoleNotAgreed);
             return Ok(());
         }
-        if !self.roles.contains_key(&role) {
-            let columns = self.layout.columns.iter().take(fields);
-            let slots = columns.filter_map(|held| {
-                let What::Fact(field) = held.what else { return None };
-                let place =
-                    intake.place(self.layout.header, &letters(held.index), Some(Column { role, field }))?;
-                Some(Slot { index: held.index, place, take: Take::Text })
-            });
-            self.roles.insert(role, slots.collect());
+        for days in &mut self.days {
+            days.read(cells.get(days.index).copied().unwrap_or_default());
         }
         let mut out = Vec::new();
         self.take(number, cells, self.roles.get(&role).map_or(&[], Vec::as_slice), &mut out, intake);
+        let is_said = |(place, text): &(Place, &str)| place.column.role == Role::Pupil && !is_empty(text);
+        if role == Role::Contact && !out.iter().any(is_said) {
+            // Whose parent it is, nobody says.
+            intake.find(number, "", Code::LinkUnknown);
+            return Ok(());
+        }
         intake.row(number, &out)
     }
 

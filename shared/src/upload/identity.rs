@@ -76,12 +76,26 @@ impl Who<'_> {
 }
 
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
-pub fn who<'r>(roll: &'r Roll, directory: &Directory, rejected: &BTreeSet<PersonId>) -> Who<'r> {
+/// Where the file speaks `for_a_part` of the school, somebody whom it only refers to is whoever the school knows by that id.
+pub fn who<'r>(
+    roll: &'r Roll,
+    directory: &Directory,
+    rejected: &BTreeSet<PersonId>,
+    for_a_part: bool,
+) -> Who<'r> {
     let families = directory.families();
-    let mut finder =
-        Finder { roll, directory, rejected, families, who: Who::default(), claims: BTreeMap::new() };
+    let mut finder = Finder {
+        roll,
+        directory,
+        rejected,
+        for_a_part,
+        families,
+        who: Who::default(),
+        claims: BTreeMap::new(),
+    };
     for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
         finder.by_id(role);
+        finder.referred(role);
         finder.by_likeness(role);
         finder.propose(role);
     }
@@ -92,6 +106,7 @@ struct Finder<'r, 'd> {
     roll: &'r Roll,
     directory: &'d Directory,
     rejected: &'d BTreeSet<PersonId>,
+    for_a_part: bool,
     who: Who<'r>,
     /// Contact -> the pupils they are tied to.
     families: HashMap<PersonId, Vec<PersonId>>,
@@ -151,6 +166,29 @@ impl<'r> Finder<'r, '_> {
                     }
                 }
                 _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+            }
+        }
+    }
+
+    /// Whom ties name by an id alone.
+    fn referred(&mut self, role: Role) {
+        let mut holders: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
+        let absent: BTreeMap<_, _> = self.roll.absent(role).collect();
+        if self.for_a_part && !absent.is_empty() {
+            for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
+                for source in &person.source_ids {
+                    if let Some((identity, _)) = absent.get_key_value(&Identity::Id(source.clone())) {
+                        holders.entry(identity).or_default().push(id);
+                    }
+                }
+            }
+        }
+        for (identity, finding) in absent {
+            if let Some([id]) = holders.get(identity).map(Vec::as_slice) {
+                self.claims.insert(*id, finding.row);
+                self.who.is.insert((role, identity), Is::Known(*id));
+            } else {
+                self.who.findings.push(finding.clone());
             }
         }
     }
@@ -236,11 +274,49 @@ impl<'r> Finder<'r, '_> {
             .of(role)
             .filter(|(identity, _)| !self.who.is.contains_key(&(role, *identity)))
             .collect();
-        let free = |id: &PersonId| {
-            !self.claims.contains_key(id) && !self.who.undecided.contains(id) && !self.rejected.contains(id)
+        if !self.for_a_part {
+            return self.propose_among(role, strangers, &BTreeSet::new());
+        }
+        // Whoever a part of the school does not name has the id they had: under another one of the same numbering they are somebody else.
+        let (numbered, others): (Vec<_>, Vec<_>) =
+            strangers.into_iter().partition(|(_, entry)| !entry.value.source_ids.is_empty());
+        let numberings = numbered.iter().flat_map(|(_, entry)| &entry.value.source_ids);
+        let numberings: BTreeSet<_> = numberings.map(|id| id.source.as_str()).collect();
+        self.propose_among(role, numbered, &numberings);
+        self.propose_among(role, others, &BTreeSet::new());
+    }
+
+    /// As [`Self::propose`], not among those who still have an id in one of these numberings.
+    fn propose_among(
+        &mut self,
+        role: Role,
+        strangers: Vec<(&'r Identity, &'r Entry<Arc<Person>>)>,
+        numberings: &BTreeSet<&str>,
+    ) {
+        let gone: BTreeSet<_> = self
+            .roll
+            .gone
+            .iter()
+            .filter(|gone| gone.role == role)
+            .map(|gone| (gone.source, &*gone.id))
+            .collect();
+        let is_kept = |person: &Person| {
+            let mut ids = person.source_ids.iter().map(|id| (id.source.as_str(), id.id.as_str()));
+            person.missing_since.is_none()
+                && ids.clone().any(|(source, _)| numberings.contains(source))
+                && !ids.any(|id| gone.contains(&id))
         };
-        let known: Vec<_> =
-            self.directory.visible_people().filter(|(id, person)| person.role == role && free(id)).collect();
+        let free = |id: &PersonId, person: &Person| {
+            !self.claims.contains_key(id)
+                && !self.who.undecided.contains(id)
+                && !self.rejected.contains(id)
+                && !is_kept(person)
+        };
+        let known: Vec<_> = self
+            .directory
+            .visible_people()
+            .filter(|(id, person)| person.role == role && free(id, person))
+            .collect();
         let pairs: Vec<_> = if role == Role::Contact {
             self.contacts_of_known_pupils(&strangers, &known)
         } else {

@@ -16,7 +16,7 @@ use super::{
     store::Scope,
 };
 use crate::{
-    person::Role,
+    person::{Role, SourceId},
     privacy::agreement::{Agreement, Field},
 };
 
@@ -66,6 +66,7 @@ impl<'r> Row<'r> {
 pub struct Intake<'a> {
     agreement: &'a Agreement,
     today: Date,
+    org_id: Option<&'a str>,
     labels: Vec<String>,
     left_behind: BTreeSet<String>,
     last_row: Option<u32>,
@@ -78,11 +79,29 @@ impl<'a> Intake<'a> {
         Self {
             agreement,
             today,
+            org_id: None,
             labels: Vec::new(),
             left_behind: BTreeSet::new(),
             last_row: None,
             roll: Roll::default(),
         }
+    }
+
+    /// What the school is called in bundles of several, by its settings.
+    #[must_use]
+    pub fn of_org(self, org_id: Option<&'a str>) -> Self {
+        Self { org_id, ..self }
+    }
+
+    /// See [`Self::of_org`].
+    pub const fn org_id(&self) -> Option<&'a str> {
+        self.org_id
+    }
+
+    /// An intake to look at a file with, before it is read: what is found there is found again.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self::new(self.agreement, self.today)
     }
 
     /// The school's date.
@@ -136,6 +155,13 @@ impl<'a> Intake<'a> {
         None
     }
 
+    /// The file says something of a column in every record, be it that there is nothing: a blank clears what a blank may clear.
+    pub fn has(&mut self, column: Column) {
+        if self.allows(column) {
+            self.roll.columns.insert(column);
+        }
+    }
+
     /// Counts a column that is not taken in, and says why.
     pub fn leave_behind(&mut self, header: u32, label: &str, why: Code) {
         if self.left_behind.insert(label.to_owned()) {
@@ -162,6 +188,12 @@ impl<'a> Intake<'a> {
     /// Notes something about a row, a column of it (an empty label: the row itself), or the file (row 0).
     pub fn find(&mut self, row: u32, label: &str, code: Code) {
         self.roll.note(Finding::at(row, label, code));
+    }
+
+    /// Notes that ties name somebody by an id alone, and where that stands: whoever the school knows by it, is meant.
+    pub fn refer(&mut self, role: Role, source: &'static str, id: &str, row: u32, label: &str) {
+        let id = SourceId { source: source.to_owned(), id: id.to_owned() };
+        self.roll.refer(role, id, Finding::at(row, label, Code::LinkUnknown));
     }
 
     /// Whether people in a role may be stored at all.

@@ -8,6 +8,7 @@ use super::{
     date,
     finding::Code,
     grid::MAX_COLUMNS,
+    persons,
 };
 use crate::{
     person::Role,
@@ -50,6 +51,8 @@ const SCHOOLCOMMS: [Field; 5] = [SourceId, GivenName, FamilyName, Class, YearGro
 pub struct Layout {
     /// The header's row; 0 where there is none.
     pub header: u32,
+    /// The row above it that says whose the names are, where one does.
+    pub banner: Option<u32>,
     /// The names as they stand there.
     pub names: Vec<String>,
     /// How many columns the table has.
@@ -73,6 +76,8 @@ pub struct Held {
     pub what: What,
     /// Which of the row's contacts.
     pub whose: Whose,
+    /// Nothing in the name says whose it is: where a column says what the row's person is, it is theirs.
+    pub bare: bool,
 }
 
 /// Whom of a row a column is about.
@@ -97,8 +102,16 @@ pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Re
         return Err(Refusal::PartOfBundle);
     }
     let mut best: Option<Layout> = None;
-    for (row, names) in head {
-        let layout = headed(*row, names, mapping);
+    for (at, (row, names)) in head.iter().enumerate() {
+        let mut layout = headed(*row, names, mapping);
+        if let Some((above, banner)) = at.checked_sub(1).and_then(|above| head.get(above))
+            && let Some(joined) = under(banner, names, mapping)
+        {
+            let both = headed(*row, &joined, mapping);
+            if both.columns.len() > layout.columns.len() {
+                layout = Layout { banner: Some(*above), names: names.clone(), ..both };
+            }
+        }
         if layout.columns.len() > best.as_ref().map_or(0, |best| best.columns.len()) {
             best = Some(layout);
         }
@@ -108,6 +121,7 @@ pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Re
         Some(best) if best.columns.len() > 1 => best,
         best => schoolcomms(head).or_else(|| template(head)).or(best).ok_or(Refusal::NoKnownColumn)?,
     };
+    let layout = persons::by_column(&layout, head, mapping).unwrap_or(layout);
     let names_somebody = layout.columns.iter().any(|held| match held.role {
         Role::Pupil => held.is_name() || held.what == What::Fact(SourceId),
         Role::Contact => false,
@@ -116,8 +130,46 @@ pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Re
     if names_somebody { Ok(layout) } else { Err(Refusal::NoPupilColumn) }
 }
 
+/// The names under a banner (`Contact 1` over `Forename` and `Surname`), where the names alone repeat themselves and several
+/// banners reach over more than one of them.
+fn under(banner: &[String], names: &[String], mapping: &Mapping) -> Option<Vec<String>> {
+    let mut seen = BTreeSet::new();
+    let repeats = names.iter().map(|name| fold(name)).any(|name| !name.is_empty() && !seen.insert(name));
+    let filled: Vec<_> =
+        (0..).zip(banner).filter(|(_, text)| !text.trim().is_empty()).map(|(at, _)| at).collect();
+    let reaches = |pair: &[usize]| pair[1] - pair[0] > 1;
+    if !repeats || !(filled.windows(2).any(reaches) || filled.len() > 1 && banner.len() < names.len()) {
+        return None;
+    }
+    let is_known = |name: &str| {
+        let name = fold(name);
+        mapping.get(&name).is_some() || recognise(&name).is_some()
+    };
+    let mut over = "";
+    let joined = (0..names.len().min(MAX_COLUMNS)).map(|at| {
+        let above = banner.get(at).map_or("", |text| text.trim());
+        over = if above.is_empty() { over } else { above };
+        let name = names[at].trim();
+        if name.is_empty() {
+            return above.to_owned();
+        }
+        // `Contact 1 details` is the contact's too.
+        let whose = ["details", "information", "info"];
+        let bare = whose.iter().find_map(|word| strip_last(over, word)).unwrap_or(over);
+        let both = [over, bare].map(|over| format!("{over} {name}"));
+        both.into_iter().find(|both| is_known(both)).unwrap_or_else(|| name.to_owned())
+    });
+    Some(joined.collect())
+}
+
+/// A text without its last word, if that is `word`.
+fn strip_last<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let (rest, last) = text.rsplit_once(char::is_whitespace)?;
+    last.eq_ignore_ascii_case(word).then_some(rest)
+}
+
 impl Held {
-    fn is_name(&self) -> bool {
+    pub(super) fn is_name(&self) -> bool {
         matches!(self.what, What::FullName | What::Fact(GivenName | FamilyName))
     }
 }
@@ -135,9 +187,11 @@ fn schoolcomms(head: &[(u32, Vec<String>)]) -> Option<Layout> {
         role: Role::Pupil,
         what: What::Fact(field),
         whose: Whose::Row,
+        bare: true,
     });
     head.iter().all(|(_, cells)| fits(cells)).then(|| Layout {
         header: 0,
+        banner: None,
         names: Vec::new(),
         width: SCHOOLCOMMS.len() + 1,
         columns: columns.collect(),
@@ -221,7 +275,7 @@ fn headed(header: u32, names: &[String], mapping: &Mapping) -> Layout {
     left.extend(whole_names(&mut found));
     let width = names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1);
     let columns = claim(in_contacts(found, &mut left), &mut left);
-    Layout { header, names: names.to_vec(), width, columns, left, role: None }
+    Layout { header, banner: None, names: names.to_vec(), width, columns, left, role: None }
 }
 
 /// Where a table names the pupil's columns and the contact's alike, the pupil's come first (School Booking does this).
@@ -334,9 +388,9 @@ fn claim(found: Vec<(Found, Whose)>, left: &mut Vec<(usize, Code)>) -> Vec<Held>
     }
     let mut columns = Vec::new();
     for (one, whose) in found {
-        let Found { index, known: Known { role, what, .. }, .. } = one;
+        let Found { index, known: Known { role, what, bare, .. }, .. } = one;
         if may_repeat(what) || claims.get(&key(&one, whose)) == Some(&index) {
-            columns.push(Held { index, role, what, whose });
+            columns.push(Held { index, role, what, whose, bare });
         } else {
             left.push((index, Code::ColumnTwice));
         }

@@ -79,6 +79,70 @@ fn school_booking_names_pupil_and_contact_alike() {
 }
 
 #[test]
+fn a_column_says_what_each_rows_person_is() {
+    let text = "ID,Forename,Surname,Form,DOB,Email,Type,Pupil ID,Relationship,Shoe size\n\
+                1,Ann,Smith,3A,27/01/2019,ann@example.com,Student,,,31\n\
+                9,Jo,Jones,,,jo@example.com,Parent,1,Mother,\n\
+                7,Vi,Head,,,vi@example.com,Teaching Staff,,,\n\
+                8,Al,Lone,,,al@example.com,Parent / Carer,,Father,\n\
+                6,Di,Chair,,,,Governor,,,\n\
+                5,Who,Knows,,,,Visitor,,,\n";
+    let roll = read(text).unwrap();
+    assert_eq!(people(&roll, Role::Pupil), ["2 Ann/Smith"]);
+    assert_eq!(people(&roll, Role::Contact), ["3 Jo/Jones jo@example.com"]);
+    assert_eq!(people(&roll, Role::Staff), ["4 Vi/Head vi@example.com"]);
+    assert_eq!(links(&roll).iter().map(|link| link.relationship).collect::<Vec<_>>(), [Relationship::Mother]);
+    assert_eq!(born(&roll), ["2019-01-27"]);
+    assert_eq!(roll.dropped_columns, 1);
+    assert_eq!(findings(&roll), ["5 link_unknown", "6 role_not_agreed", "7 role_unknown"]);
+    // Without roles in it the column is only one of which nobody knows what it says; and beside a contact's name, it is about the tie.
+    let other = read("Forename,Surname,Type\nAnn,Smith,Day pupil\n").unwrap();
+    assert_eq!((people(&other, Role::Pupil), findings(&other)), (vec!["2 Ann/Smith".to_owned()], vec![]));
+    let pairs = "Forename,Surname,Contact Forename,Contact Surname,Contact type\nAnn,Smith,Jo,Jones,Parent\n";
+    let pairs = read(pairs).unwrap();
+    assert_eq!((people(&pairs, Role::Pupil).len(), people(&pairs, Role::Contact).len()), (1, 1));
+}
+
+#[test]
+fn a_row_above_the_header_says_whose_the_names_are() {
+    let rows =
+        "1,Ann,Smith,3A,Jo,Jones,07700900123,Al,Smith,07700900124\n2,Ben,Cole,3A,Di,Cole,07700900125,,,\n";
+    let names = "Admission No,Forename,Surname,Reg,Forename,Surname,Mobile,Forename,Surname,Mobile\n";
+    for banner in [
+        "Pupil,,,,Contact 1,,,Contact 2,,\n",
+        "Pupil,,,,Contact 1,,,Contact 2\n",
+        "Student details,,,,Contact 1 details,,,Contact 2 Details,,\n",
+        ",,,,Mother,,,Father,,\n",
+    ] {
+        let roll = read(&format!("Oakfield Primary\n{banner}{names}{rows}")).unwrap();
+        assert_eq!(people(&roll, Role::Pupil), ["4 Ann/Smith", "5 Ben/Cole"], "{banner}");
+        assert_eq!(
+            people(&roll, Role::Contact),
+            ["4 Al/Smith +447700900124", "4 Jo/Jones +447700900123", "5 Di/Cole +447700900125"],
+            "{banner}"
+        );
+        assert_eq!(
+            (findings(&roll), roll.dropped_columns),
+            (vec!["1 row_skipped".to_owned()], 0),
+            "{banner}"
+        );
+    }
+    // A title is no banner, and a header that repeats nothing needs none.
+    for banner in ["Contacts,,,,,,,,,\n", "Contact 1,,,,,,,,,Contact 2\n"] {
+        let text = format!(
+            "{banner}Admission No,Forename,Surname,Reg,Contact 1 Forename,Contact 1 Surname,Contact 1 Mobile,Contact 2 Forename,Contact 2 Surname,Contact 2 Mobile\n{rows}"
+        );
+        let roll = read(&text).unwrap();
+        assert_eq!(
+            (people(&roll, Role::Pupil).len(), people(&roll, Role::Contact).len()),
+            (2, 3),
+            "{banner}"
+        );
+        assert_eq!(findings(&roll), ["1 row_skipped"], "{banner}");
+    }
+}
+
+#[test]
 fn one_row_a_pupil_with_several_contacts() {
     for (header, row) in [
         (

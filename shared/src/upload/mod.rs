@@ -5,6 +5,8 @@
 
 pub mod archive;
 mod bundle;
+#[cfg(test)]
+mod bundle_cases;
 pub mod cell;
 pub mod column;
 pub mod ctf;
@@ -21,7 +23,9 @@ mod layout;
 pub mod likeness;
 pub mod merge;
 mod nested;
+mod offices;
 pub mod oneroster;
+mod persons;
 pub mod plan;
 pub mod roll;
 mod roster;
@@ -94,6 +98,16 @@ pub enum Refusal {
     /// One file of a OneRoster or School Data Sync export.
     #[error("this is one file of a OneRoster or School Data Sync export; send the whole zip")]
     PartOfBundle,
+    /// A bundle of several schools, and nothing that says which of them this is.
+    #[error(
+        "the bundle holds several schools; set org_id in the settings to this school's id in it (the sourcedId of orgs.csv, or the identifier there) and send it again"
+    )]
+    SeveralSchools,
+    /// A bundle in which the school that the settings name is not found.
+    #[error(
+        "the school that org_id in the settings names is not in the bundle; correct it (the sourcedId of orgs.csv, or the identifier there) or send this school's own bundle"
+    )]
+    AnotherSchool,
     /// A name in the archive that leads out of it.
     #[error("the archive holds a file whose name leads out of it; it was not opened")]
     UnsafePath,
@@ -125,6 +139,11 @@ pub enum Refusal {
         "the file was sent with another content type than the upload was asked for; send it with the given headers"
     )]
     WrongContentType,
+    /// The connector that asked for the upload was revoked before its file was read.
+    #[error(
+        "the connector that asked for this upload has been revoked; send the file by another connector or from the office"
+    )]
+    ConnectorRevoked,
     /// Another number of bytes arrived than was announced: the transfer was cut off.
     #[error("the file has another size than was announced; the transfer was cut off; ask for a new upload")]
     WrongSize,
@@ -146,6 +165,8 @@ impl Refusal {
             Self::BrokenWorkbook => "broken_workbook",
             Self::UnknownArchive => "unknown_archive",
             Self::PartOfBundle => "part_of_bundle",
+            Self::SeveralSchools => "several_schools",
+            Self::AnotherSchool => "another_school",
             Self::UnsafePath => "unsafe_path",
             Self::NestedArchive => "nested_archive",
             Self::ArchiveBomb => "archive_bomb",
@@ -155,6 +176,7 @@ impl Refusal {
             Self::NoKnownColumn => "no_known_column",
             Self::NoPupilColumn => "no_pupil_column",
             Self::WrongContentType => "wrong_content_type",
+            Self::ConnectorRevoked => "connector_revoked",
             Self::WrongSize => "wrong_size",
         }
     }

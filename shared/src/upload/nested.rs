@@ -1,5 +1,7 @@
 //! What the formats that nest their fields by name, instead of laying them out in columns, have in common.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use jiff::{Timestamp, ToSpan, civil::DateTime, tz::TimeZone};
 
 use super::intake::Intake;
@@ -10,12 +12,45 @@ pub(super) const MAX_NAMES: usize = 500;
 /// The most cells of one person, and the most contacts of one pupil, so that no record costs more than its length.
 pub(super) const MAX_PARTS: usize = 100;
 
-/// A name that the file chose, as it may stand in a finding. What does not look like the name of a field is not repeated: it may be
-/// a value in the wrong place.
-pub(super) fn plain(name: &str) -> &str {
-    let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    if (1..=40).contains(&name.len()) && digits <= 4 && name.bytes().all(of_a_name) { name } else { "*" }
+/// The names that a file gives its fields, as they may stand in a path and in a finding: what the format is known to have by that
+/// name, everything else by the order in which it came. It may be a value in the wrong place, a child's name even.
+pub(super) struct Names {
+    known: fn() -> Vec<&'static str>,
+    shown: HashMap<Box<str>, Cow<'static, str>>,
+    strangers: usize,
+}
+
+impl Names {
+    /// None yet; `known` are those of the format.
+    pub(super) fn new(known: fn() -> Vec<&'static str>) -> Self {
+        Self { known, shown: HashMap::new(), strangers: 0 }
+    }
+
+    /// A name as it is shown.
+    pub(super) fn shown(&mut self, name: &str) -> Cow<'static, str> {
+        /// Longer than any name of a format; what is the same so far is one.
+        const LONG: usize = 64;
+        let name = name.get(..LONG).unwrap_or(name);
+        if let Some(shown) = self.shown.get(name) {
+            return shown.clone();
+        }
+        let is_full = self.shown.len() >= MAX_NAMES;
+        let known = (self.known)().into_iter().find(|known| known.eq_ignore_ascii_case(name));
+        self.strangers += usize::from(known.is_none());
+        let shown = match (known, protecting(Role::Contact, name)) {
+            (Some(known), _) => Cow::Borrowed(known),
+            // What protects somebody is known by a part of its name.
+            (None, Some(Field::Deceased)) => Cow::Borrowed("deceased"),
+            (None, Some(_)) if is_full => Cow::Borrowed("court"),
+            (None, Some(_)) => Cow::Owned(format!("court?{}", self.strangers)),
+            (None, None) if is_full => Cow::Borrowed("*"),
+            (None, None) => Cow::Owned(format!("?{}", self.strangers)),
+        };
+        if !is_full {
+            self.shown.insert(Box::from(name), shown.clone());
+        }
+        shown
+    }
 }
 
 /// The fields that protect somebody, by whatever name the format gives them: no list of names is complete, and missing one
@@ -51,14 +86,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_looks_like_a_name_is_repeated() {
-        for name in ["LookedAfter", "lives_with_pupil", "students-pre-admission", "BS7666Address"] {
-            assert_eq!(plain(name), name);
+    fn only_names_of_the_format_are_repeated() {
+        let mut names = Names::new(|| vec!["LookedAfter", "court_order"]);
+        for (name, shown) in [
+            ("LookedAfter", "LookedAfter"),
+            ("lookedafter", "LookedAfter"),
+            ("Ann_Smith", "?1"),
+            ("", "?2"),
+            ("Ann_Smith", "?1"),
+            ("court_order", "court_order"),
+            ("Court_Order_of_Ann", "court?3"),
+            ("Date_Of_Death", "deceased"),
+        ] {
+            assert_eq!(names.shown(name), shown, "{name}");
         }
-        for value in ["", "Ann Smith", "a@example.com", "07700900123", "A1329183376", "Zoë", &"x".repeat(41)]
-        {
-            assert_eq!(plain(value), "*");
+        let long = "é".repeat(1000);
+        assert!(names.shown(&long).starts_with('?'));
+        for n in 0..2 * MAX_NAMES {
+            names.shown(&format!("n{n}"));
         }
+        assert_eq!((names.shown("another"), names.shown("court")), ("*".into(), "court".into()));
+        assert_eq!(names.shown("LookedAfter"), "LookedAfter");
     }
 
     #[test]

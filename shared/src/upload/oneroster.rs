@@ -19,8 +19,10 @@ use super::{
     cell,
     finding::Code,
     intake::Intake,
-    roster::{Fact, Roles, Roster},
+    offices::{Ours, Roles},
+    roster::{Fact, Roster},
 };
+use crate::person::Role;
 
 /// The numbering of its ids.
 pub const SOURCE: &str = "oneroster";
@@ -34,6 +36,8 @@ const GRADES: &[&str] = &["grades", "grade"];
 const USER_IDS: &[&str] = &["userIds", "userId"];
 const PREFERRED_GIVEN: &[&str] = &["preferredGivenName", "prefferedGivenName"];
 const PREFERRED_FAMILY: &[&str] = &["preferredFamilyName", "prefferedFamilyName"];
+/// Where ties stand.
+const AGENT: &str = "users.csv agentSourcedIds";
 /// Columns of users.csv that are read, or say nothing about a person.
 #[rustfmt::skip]
 const USERS_READ: &[&str] = &[
@@ -71,10 +75,14 @@ pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusa
     let mut bundle = Bundle {
         archive,
         modes,
+        ours: Ours::find(archive, intake)?,
         roles: HashMap::new(),
-        roster: Roster::new(SOURCE, "users.csv role", "users.csv agentSourcedIds"),
+        roster: Roster::new(SOURCE, "users.csv role", AGENT),
         agents: Vec::new(),
     };
+    if bundle.ours.is_a_part() {
+        bundle.roster.is_a_part();
+    }
     bundle.find_unexpected(intake);
     bundle.read_roles(intake)?;
     bundle.read_users(intake)?;
@@ -204,6 +212,7 @@ struct Agents {
 struct Bundle<'a, 'z> {
     archive: &'a Archive<'z>,
     modes: Modes,
+    ours: Ours,
     /// By user, and by whether it still holds.
     roles: HashMap<Box<str>, (Roles, Roles)>,
     roster: Roster,
@@ -259,6 +268,7 @@ impl Bundle<'_, '_> {
         }
         let (user, role) = (file.required("userSourcedId", intake), file.required("role", intake));
         let (ends, label) = (file.column(&["endDate"]), format!("{} role", file.name));
+        let (org, org_label) = (file.column(&["orgSourcedId"]), format!("{} orgSourcedId", file.name));
         let today = intake.today();
         file.each(intake, |record, intake| {
             let status = common.read(record, intake);
@@ -266,12 +276,17 @@ impl Bundle<'_, '_> {
                 intake.find(record.row, &label, Code::RoleUnknown);
                 return Ok(());
             };
+            let user = record.get(user);
+            let roles = self.ours.keep(user, roles, record.get(org), (record.row, &org_label), intake);
+            if roles.is_absent() {
+                return Ok(());
+            }
             if status == Status::Gone && common.mode == Mode::Delta {
                 for role in roles.held() {
-                    intake.gone(role, SOURCE, record.get(user));
+                    intake.gone(role, SOURCE, user);
                 }
             }
-            let (held, ever) = self.roles.entry(Box::from(record.get(user))).or_default();
+            let (held, ever) = self.roles.entry(Box::from(user)).or_default();
             *ever = ever.and(roles);
             if status == Status::Here && !is_over(record.get(ends), today) {
                 *held = held.and(roles);
@@ -306,12 +321,25 @@ impl Bundle<'_, '_> {
         file.leave_behind(USERS_READ, USERS_KNOWN, intake);
         let (role, agents) = (file.column(&["role"]), file.column(AGENTS));
         let (identifier, user_ids) = (file.column(&["identifier"]), file.column(USER_IDS));
+        let org = file.column(&["orgSourcedIds", "orgSourcedId"]);
         file.each(intake, |record, intake| {
             let status = common.read(record, intake);
             let key = record.get(id);
             let (mut held, mut ever) = self.roles.get(key).copied().unwrap_or_default();
             match Roles::from_word(record.get(role)) {
-                Some(roles) => (held, ever) = (held.and(roles), ever.and(roles)),
+                Some(roles) => {
+                    let at = (record.row, "users.csv orgSourcedIds");
+                    let roles = self.ours.keep(key, roles, record.get(org), at, intake);
+                    (held, ever) = (held.and(roles), ever.and(roles));
+                    if let (true, Some(left)) = (held.is_absent(), self.ours.elsewhere(key)) {
+                        // All their schools are listed, and ours is not: whoever was here has gone there.
+                        if common.mode == Mode::Delta && status == Status::Here {
+                            left.held().for_each(|role| intake.gone(role, SOURCE, key));
+                        }
+                        return Ok(());
+                    }
+                }
+                None if held.is_absent() && self.ours.elsewhere(key).is_some() => return Ok(()),
                 None if record.get(role).is_empty() && held != Roles::default() => {}
                 None if status == Status::Gone => {}
                 None => {
@@ -368,11 +396,14 @@ impl Bundle<'_, '_> {
         };
         let (id, title) = (classes.required("sourcedId", intake), classes.required("title", intake));
         let (code, kind) = (classes.column(&["classCode"]), classes.column(&["classType"]));
+        let school = classes.column(&["schoolSourcedId"]);
         let mut known = HashMap::new();
         classes.each(intake, |record, intake| {
             let name =
                 [title, code].map(|column| record.get(column)).into_iter().find(|name| !name.is_empty());
-            if let (Status::Here, Some(name)) = (of_classes.read(record, intake), name) {
+            if let (Status::Here, Some(name)) = (of_classes.read(record, intake), name)
+                && self.ours.holds(record.get(school))
+            {
                 let is_homeroom = record.get(kind).eq_ignore_ascii_case("homeroom");
                 known.insert(Box::<str>::from(record.get(id)), (self.roster.group(name), is_homeroom));
             }
@@ -407,18 +438,32 @@ impl Bundle<'_, '_> {
             let (of_roles, mut is_unknown) = (self.roster.roles(of), false);
             for id in ids.split([',', ';']).map(str::trim).filter(|id| !id.is_empty()) {
                 let agent = self.roster.index(id).map(|agent| (agent, self.roster.roles(agent)));
-                match agent {
-                    Some((agent, Roles { contact: Some(word), .. })) if of_roles.is_pupil => {
+                let agent = agent.filter(|(_, roles)| !roles.is_absent());
+                if agent.is_none() && self.ours.elsewhere(id).is_some() {
+                    continue;
+                }
+                match (agent, of_roles.contact) {
+                    (Some((agent, Roles { contact: Some(word), .. })), _) if of_roles.is_pupil => {
                         self.roster.tie(of, agent, word);
                     }
-                    Some((agent, Roles { is_pupil: true, .. })) if of_roles.contact.is_some() => {
-                        self.roster.tie(agent, of, of_roles.contact.unwrap_or_default());
+                    (Some((agent, Roles { is_pupil: true, .. })), Some(word)) => {
+                        self.roster.tie(agent, of, word);
+                    }
+                    (None, _) if of_roles.is_pupil => {
+                        if let Some(agent) = self.roster.refer(Role::Contact, id, row, AGENT, intake) {
+                            self.roster.tie(of, agent, "");
+                        }
+                    }
+                    (None, Some(word)) => {
+                        if let Some(agent) = self.roster.refer(Role::Pupil, id, row, AGENT, intake) {
+                            self.roster.tie(agent, of, word);
+                        }
                     }
                     _ => is_unknown = true,
                 }
             }
             if is_unknown {
-                intake.find(row, "users.csv agentSourcedIds", Code::LinkUnknown);
+                intake.find(row, AGENT, Code::LinkUnknown);
             }
         }
     }

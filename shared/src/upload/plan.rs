@@ -162,9 +162,9 @@ pub struct Terms<'a> {
 
 /// Plans what `roll` does to `directory`.
 pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
-    let who = identity::who(roll, directory, terms.rejected);
     let is_older = matches!((roll.exported_at, terms.last_export), (Some(this), Some(last)) if this < last);
     let scope = if roll.scope == Scope::Partial || is_older { &Scope::Partial } else { terms.scope };
+    let who = identity::who(roll, directory, terms.rejected, *scope == Scope::Partial);
     let mut planner = Planner {
         plan: Plan { findings: roll.findings.clone(), ..Plan::default() },
         roll,
@@ -174,6 +174,7 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
         scope,
         families: directory.families(),
         named: BTreeSet::new(),
+        back: [0; 5],
         of: HashMap::new(),
     };
     for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
@@ -229,6 +230,8 @@ pub const fn subject(change: &Change) -> Subject {
 struct Stock {
     here: usize,
     lately_missing: usize,
+    /// Those who are named again, as they were: what brings a school back changes nobody.
+    back: usize,
 }
 
 fn hold(kinds: &[(Count, Stock)], is_rollover: bool) -> Option<HeldBecause> {
@@ -240,8 +243,9 @@ fn hold(kinds: &[(Count, Stock)], is_rollover: bool) -> Option<HeldBecause> {
                 && (count.missing + stock.lately_missing) * 100
                     > limits.missing * (stock.here + stock.lately_missing)
         };
-        let much_changed =
-            |(count, stock): &(Count, Stock)| count.changed * 100 > limits.changed * stock.here;
+        let much_changed = |(count, stock): &(Count, Stock)| {
+            (count.changed - stock.back) * 100 > limits.changed * stock.here
+        };
         if kinds.iter().any(much_missing) {
             Some(HeldBecause::ManyMissing)
         } else if kinds.iter().any(much_changed) {
@@ -257,6 +261,16 @@ fn hold(kinds: &[(Count, Stock)], is_rollover: bool) -> Option<HeldBecause> {
     }
 }
 
+/// The place of a role among the counts; ties come last.
+const fn kind(role: Role) -> usize {
+    match role {
+        Role::Pupil => 0,
+        Role::Contact => 1,
+        Role::Staff => 2,
+        Role::Governor => 3,
+    }
+}
+
 struct Planner<'a> {
     plan: Plan,
     roll: &'a Roll,
@@ -268,6 +282,8 @@ struct Planner<'a> {
     families: HashMap<PersonId, Vec<PersonId>>,
     /// People of the directory whom the file names.
     named: BTreeSet<PersonId>,
+    /// How many of each kind are named again as they were, in the order of the counts.
+    back: [usize; 5],
     /// Who each entry of the file is from now on.
     of: HashMap<(Role, &'a Identity), PersonId>,
 }
@@ -278,17 +294,15 @@ impl<'a> Planner<'a> {
         let since = self.terms.now - crate::time::days(MEMORY_DAYS);
         let mut stocks = [Stock::default(); 5];
         for (id, person) in self.directory.visible_people() {
-            let kind = match person.role {
-                Role::Pupil => 0,
-                Role::Contact => 1,
-                Role::Staff => 2,
-                Role::Governor => 3,
-            };
+            let kind = kind(person.role);
             match person.missing_since {
                 None => stocks[kind].here += 1,
                 Some(at) if at > since && !self.named.contains(&id) => stocks[kind].lately_missing += 1,
                 Some(_) => {}
             }
+        }
+        for (stock, back) in stocks.iter_mut().zip(self.back) {
+            stock.back = back;
         }
         stocks[4].here = self.directory.visible_links().filter(|(_, _, link)| link.holds()).count();
         stocks
@@ -338,6 +352,20 @@ impl<'a> Planner<'a> {
                 after.insert(id, person);
             }
         }
+        for (identity, _) in self.roll.absent(role) {
+            if let Some(id) = self.who.person(role, identity) {
+                self.of.insert((role, identity), id);
+            }
+        }
+        self.back[kind(role)] = after
+            .iter()
+            .filter(|(id, person)| {
+                self.directory.person(**id).is_some_and(|before| {
+                    before.missing_since.is_some()
+                        && **person == Person { missing_since: None, ..before.clone() }
+                })
+            })
+            .count();
         count.changed = after.len();
         count.unchanged = seen.len() - after.len();
         self.plan.changes.extend(after.into_iter().map(|(id, person)| Change::Person(id, Arc::new(person))));
@@ -447,6 +475,9 @@ impl<'a> Planner<'a> {
                         count.unchanged += 1;
                     } else {
                         count.changed += 1;
+                        let is_back = before.missing_since.is_some();
+                        self.back[4] +=
+                            usize::from(is_back && after == Link { missing_since: None, ..before.clone() });
                         self.plan.changes.push(Change::Link(ends, after));
                     }
                 }
@@ -581,4 +612,4 @@ mod cases;
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(super) mod tests;

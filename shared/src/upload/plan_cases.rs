@@ -6,7 +6,7 @@ use super::{
     tests::{after, apply, codes, full, now, person, read, terms, upload},
     *,
 };
-use crate::person::SourceId;
+use crate::{person::SourceId, upload::roll::Gone};
 
 /// A pupil's row: given, family, id, year, date of birth; then the contact's relationship, given, family, id, e-mail, mobile.
 fn row(pupil: [&str; 5], contact: [&str; 6]) -> String {
@@ -269,4 +269,65 @@ fn what_the_office_set_by_hand_stays_until_the_source_says_the_same() {
     let plan = full(&read(&row(ann, MARY)), &directory);
     apply(&mut directory, &plan);
     assert_eq!(directory.person(id).unwrap().email().unwrap().expose(), "mary@example.com");
+}
+
+#[test]
+fn who_comes_back_as_they_were_has_not_changed() {
+    let family = |n: usize| {
+        let (family, email) = (format!("Family{n}"), format!("c{n}@example.com"));
+        row(
+            ["Ada", &family, &format!("P{n}"), "3", "04/03/2018"],
+            ["Mother", "Grace", &family, &format!("C{n}"), &email, ""],
+        )
+    };
+    let all: String = (0..20).map(family).collect();
+    let mut directory = after(&all);
+    // Nearly everybody is absent, and that is approved.
+    let plan = full(&read(&family(0)), &directory);
+    assert_eq!(plan.held, Some(HeldBecause::ManyMissing));
+    apply(&mut directory, &plan);
+    let back = full(&read(&all), &directory);
+    assert_eq!((back.counts.pupil.changed, back.counts.contact.changed), (19, 19));
+    assert_eq!(back.held, None);
+    // Who comes back as somebody else has changed.
+    let others = full(&read(&all.replace(",3,04/03", ",4,04/03")), &directory);
+    assert_eq!(others.held, Some(HeldBecause::ManyChanged));
+    apply(&mut directory, &back);
+    assert!(full(&read(&all), &directory).changes.is_empty());
+}
+
+#[test]
+fn a_file_for_a_part_of_the_school_means_nobody_who_keeps_their_id() {
+    let ella = row(["Ella", "Smith", "1", "3", "04/03/2018"], MARY);
+    let twin = row(["Elle", "Smith", "2", "3", "04/03/2018"], MARY);
+    let reads = |directory: &Directory, roll: &Roll, scope: &Scope| {
+        let plan = plan(roll, directory, Terms { scope, ..terms(upload(2)) });
+        (plan.held, plan.counts.pupil.created, plan.proposals.len())
+    };
+    // In the whole school's file somebody else's id has come in the place of hers; in a part of it she is only not named.
+    let same = row(["Ella", "Smith", "2", "3", "04/03/2018"], MARY);
+    let mut directory = after(&ella);
+    assert_eq!(reads(&directory, &read(&same), &Scope::Full), (Some(HeldBecause::SamePersonProposed), 0, 1));
+    for roll in [&same, &twin] {
+        assert_eq!(reads(&directory, &read(roll), &Scope::Partial), (None, 1, 0));
+    }
+    // Whom the file says is gone, and whoever is missing, may have the new id.
+    let gone = |roll: Roll| Roll {
+        gone: vec![Gone { role: Role::Pupil, source: "csv", id: "1".to_owned() }],
+        ..roll
+    };
+    let said = reads(&directory, &gone(read(&same)), &Scope::Partial);
+    assert_eq!((said.1, said.2), (0, 1));
+    for stored in directory.people.values_mut() {
+        stored.value.as_mut().unwrap().missing_since = Some(now());
+    }
+    assert_eq!(reads(&directory, &read(&same), &Scope::Partial).2, 1);
+    // So may who is known in another numbering.
+    let mut directory = after(&ella);
+    for stored in directory.people.values_mut() {
+        for id in &mut stored.value.as_mut().unwrap().source_ids {
+            id.source = "wonde".to_owned();
+        }
+    }
+    assert_eq!(reads(&directory, &read(&same), &Scope::Partial).2, 2, "she and her mother");
 }

@@ -71,6 +71,8 @@ pub struct Roll {
     pub aliases: BTreeMap<Identity, Vec<Identity>>,
     /// Pupil and contact -> tie.
     pub links: BTreeMap<(Identity, Identity), Entry<Link>>,
+    /// Whom ties name by an id alone, and what is found where nobody is known by it.
+    pub referred: BTreeMap<(Role, Identity), Finding>,
     /// The columns of the header, of those that may be stored; none where the format has no header.
     pub columns: BTreeSet<Column>,
     /// Whom the source says is gone.
@@ -174,10 +176,36 @@ impl Roll {
         }
     }
 
+    /// Notes that a row names somebody by an id alone; what is found where that is not enough, is what was noted first.
+    pub(super) fn refer(&mut self, role: Role, id: SourceId, finding: Finding) {
+        self.referred.entry((role, Identity::Id(id))).or_insert(finding);
+    }
+
+    /// Whom the file refers to, and does not name anywhere.
+    pub fn absent(&self, role: Role) -> impl Iterator<Item = (&Identity, &Finding)> {
+        self.referred
+            .iter()
+            .filter(move |(key, _)| key.0 == role && !self.people.contains_key(*key))
+            .map(|((_, identity), finding)| (identity, finding))
+    }
+
+    /// A row without the pupil's name: by the id alone it can still tie a contact to them.
+    fn nameless(&mut self, at: At<'_>) {
+        let is_contact =
+            |(place, text): &(Place, &str)| place.column.role == Role::Contact && !text.trim().is_empty();
+        match Self::source_ids(at, Role::Pupil).into_iter().next() {
+            Some(id) if at.row.cells.iter().any(is_contact) => {
+                self.refer(Role::Pupil, id.clone(), Finding::at(at.row.number, "", Code::NameMissing));
+                self.contact(at, Identity::Id(id));
+            }
+            _ => self.find(at, None, Code::NameMissing),
+        }
+    }
+
     fn pupil_row(&mut self, at: At<'_>) {
         let name = self.name(at, Role::Pupil);
         if name.is_empty() {
-            return self.find(at, None, Code::NameMissing);
+            return self.nameless(at);
         }
         let date = |roll: &mut Self, field| match at
             .cell(Role::Pupil, field)
@@ -284,9 +312,15 @@ impl Roll {
         let (emails, phones, unusable) = self.contact_points(at, Role::Contact);
         let source_ids = Self::source_ids(at, Role::Contact);
         let words = at.text(Role::Contact, Field::Relationship);
+        let relationship = words.as_deref().map_or(Relationship::Unknown, Relationship::from_words);
         if name.is_empty() && emails.is_empty() && phones.is_empty() && !unusable {
-            if !source_ids.is_empty() || words.is_some() {
-                let place = at.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
+            let place = at.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
+            if let Some(id) = source_ids.into_iter().next() {
+                let label = place.map_or("", |place| place.label(at.labels));
+                let finding = Finding::at(at.row.number, label, Code::ContactIncomplete);
+                self.refer(Role::Contact, id.clone(), finding);
+                self.link(at, (pupil, Identity::Id(id)), relationship);
+            } else if words.is_some() {
                 self.find(at, place, Code::ContactIncomplete);
             }
             return;
@@ -299,7 +333,6 @@ impl Roll {
             },
             Identity::Id,
         );
-        let relationship = words.as_deref().map_or(Relationship::Unknown, Relationship::from_words);
         let contact = Person {
             title: at.text(Role::Contact, Field::Title),
             emails,

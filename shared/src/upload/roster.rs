@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use super::{
     MAX_ROWS, Refusal,
-    bundle::{File, Record, same},
+    bundle::{File, Record},
     cell,
     column::Column,
     finding::Code,
     intake::{Intake, Place},
+    offices::Roles,
 };
 use crate::{person::Role, privacy::agreement::Field};
 
@@ -54,62 +55,6 @@ const OF_OTHERS: [(Fact, Field); 6] = [
 ];
 /// What tells a pupil from all others where the agreement leaves ids out.
 const LIKENESS: [Fact; 4] = [Fact::GivenName, Fact::FamilyName, Fact::DateOfBirth, Fact::Upn];
-
-/// What somebody is: several things at once, perhaps. A teacher can be a parent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Roles {
-    pub(super) is_pupil: bool,
-    pub(super) is_staff: bool,
-    /// The word for what a contact is: `parent`, `guardian`, `relative`.
-    pub(super) contact: Option<&'static str>,
-}
-
-impl Roles {
-    /// What the words of both formats stand for.
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        const CONTACTS: [&str; 3] = ["parent", "guardian", "relative"];
-        const STAFF: [&str; 10] = [
-            "teacher",
-            "faculty",
-            "staff",
-            "aide",
-            "administrator",
-            "counselor",
-            "principal",
-            "siteAdministrator",
-            "districtAdministrator",
-            "systemAdministrator",
-        ];
-        let none = Self::default();
-        if same(word, "student") {
-            return Some(Self { is_pupil: true, ..none });
-        }
-        if let Some(contact) = CONTACTS.into_iter().find(|known| same(word, known)) {
-            return Some(Self { contact: Some(contact), ..none });
-        }
-        STAFF.iter().any(|known| same(word, known)).then_some(Self { is_staff: true, ..none })
-    }
-
-    /// Both.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            is_pupil: self.is_pupil || other.is_pupil,
-            is_staff: self.is_staff || other.is_staff,
-            contact: self.contact.or(other.contact),
-        }
-    }
-
-    /// The roles under which the directory may have them; all of them where nothing is known.
-    pub(super) fn held(self) -> impl Iterator<Item = Role> {
-        let is_unknown = self == Self::default();
-        let held = [
-            (Role::Pupil, self.is_pupil),
-            (Role::Contact, self.contact.is_some()),
-            (Role::Staff, self.is_staff),
-        ];
-        held.into_iter().filter_map(move |(role, is_held)| (is_held || is_unknown).then_some(role))
-    }
-}
 
 /// What is said about somebody: one text for all, because a trust's bundle has a hundred thousand of them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -186,6 +131,7 @@ pub(super) struct Roster {
     group_label: Option<String>,
     tie_label: String,
     role_label: String,
+    is_a_part: bool,
 }
 
 impl Roster {
@@ -201,7 +147,13 @@ impl Roster {
             group_label: None,
             tie_label: tie_label.to_owned(),
             role_label: role_label.to_owned(),
+            is_a_part: false,
         }
+    }
+
+    /// The bundle holds more than is taken in: contacts of nobody are other schools'.
+    pub(super) fn is_a_part(&mut self) {
+        self.is_a_part = true;
     }
 
     /// Where a fact comes from. Facts without a column are not taken for empty ones.
@@ -284,6 +236,29 @@ impl Roster {
     /// Where somebody is.
     pub(super) fn index(&self, id: &str) -> Option<u32> {
         self.ids.get(id).copied()
+    }
+
+    /// Somebody whom the bundle does not hold, and whom the school may know by the id: a delta names a new guardian and not
+    /// the pupil, who has not changed.
+    pub(super) fn refer(
+        &mut self,
+        role: Role,
+        id: &str,
+        row: u32,
+        label: &str,
+        intake: &mut Intake<'_>,
+    ) -> Option<u32> {
+        if let Some(known) = self.index(id) {
+            return self.roles(known).is_absent().then_some(known);
+        }
+        intake.refer(role, self.source, id, row, label);
+        let mut said = [""; FACTS];
+        said[Fact::Id as usize] = id;
+        let index = u32::try_from(self.members.len()).ok()?;
+        self.ids.insert(Box::from(id), index);
+        let roles = Roles::default();
+        self.members.push(Member { row, roles, facts: Facts::new(said), class: None, groups: Vec::new() });
+        Some(index)
     }
 
     /// What somebody is.
@@ -394,8 +369,11 @@ impl Roster {
         for tie in &self.ties {
             let member = |index: u32| self.members.get(index as usize);
             let (Some(pupil), Some(contact)) = (member(tie.pupil), member(tie.contact)) else { continue };
-            if !pupil.is_named() {
-                // Their own row was found to have no name.
+            let is_by_id = |member: &Member, places| member.roles.is_absent() && has_id(places);
+            if !(pupil.is_named() || is_by_id(pupil, pupils))
+                || contact.roles.is_absent() && !is_by_id(contact, contacts)
+            {
+                // Their own row was found to have no name, or nobody can be told by what may be stored.
                 continue;
             }
             let is_first = last.replace(tie.contact) != Some(tie.contact);
@@ -406,20 +384,22 @@ impl Roster {
             let contacts = contacts.iter().filter(|(fact, _)| is_all || NAMED.contains(fact));
             cells.extend(contacts.map(|(fact, place)| (*place, contact.get(*fact))));
             cells.extend(word.map(|place| (place, tie.word)));
-            intake.row(contact.row, &cells)?;
+            let row = if contact.roles.is_absent() { pupil.row } else { contact.row };
+            intake.row(row, &cells)?;
         }
         Ok(())
     }
 
     /// Finds roles that the agreement leaves out, and contacts of nobody.
     fn refuse_roles(&self, intake: &mut Intake<'_>) {
+        let there = || self.members.iter().filter(|member| !member.roles.is_absent());
         for role in [Role::Pupil, Role::Contact, Role::Staff] {
-            let first = self.members.iter().find(|member| member.roles.held().any(|held| held == role));
+            let first = there().find(|member| member.roles.held().any(|held| held == role));
             if let (Some(first), false) = (first, intake.takes(role)) {
                 intake.find(first.row, &self.role_label, Code::RoleNotAgreed);
             }
         }
-        if intake.takes(Role::Contact) {
+        if intake.takes(Role::Contact) && !self.is_a_part {
             for (index, member) in (0..).zip(&self.members) {
                 let is_tied = || self.ties.binary_search_by_key(&index, |tie| tie.contact).is_ok();
                 if member.roles.contact.is_some() && !is_tied() {

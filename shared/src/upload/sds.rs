@@ -11,12 +11,16 @@ use super::{
     bundle::File,
     finding::Code,
     intake::Intake,
-    roster::{Fact, Roles, Roster},
+    offices::{Ours, Roles},
+    roster::{Fact, Roster},
 };
+use crate::person::Role;
 
 /// The numbering of its ids.
 pub const SOURCE: &str = "sds";
 
+/// Where ties stand.
+const RELATED: &str = "relationships.csv relationshipUserSourcedId";
 const USERS_READ: &[&str] = &["sourcedId", "givenName", "familyName", "email", "phone", "sms"];
 const USERS_KNOWN: &[&str] = &["username", "password", "activeDirectoryMatchId"];
 const DEMOGRAPHICS_READ: &[&str] = &["userSourcedId", "birthDate", "sex"];
@@ -61,9 +65,13 @@ pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusa
         intake.find(0, "", Code::FileUnexpected);
     }
     let mut roster = Roster::new(SOURCE, "roles.csv role", "relationships.csv relationshipRole");
-    let mut said = read_roles(archive, &mut roster, intake)?;
-    let relationships = read_relationships(archive, &mut said, intake)?;
-    read_users(archive, &mut roster, &said, intake)?;
+    let mut ours = Ours::find(archive, intake)?;
+    if ours.is_a_part() {
+        roster.is_a_part();
+    }
+    let mut said = read_roles(archive, &mut ours, &mut roster, intake)?;
+    let relationships = read_relationships(archive, &ours, &mut said, intake)?;
+    read_users(archive, &ours, &mut roster, &said, intake)?;
     if roster.members.is_empty() {
         intake.is_partial();
     }
@@ -73,23 +81,43 @@ pub fn read(archive: &Archive<'_>, intake: &mut Intake<'_>) -> Result<(), Refusa
         let user = file.required("userSourcedId", intake);
         roster.read_births(&file, user, intake, |_, _| true)?;
     }
-    read_groups(archive, &mut roster, intake)?;
-    for Relationship { row, ends, word } in relationships {
-        let [one, other] = ends.map(|id| roster.index(&id));
-        let tied = one.zip(other).zip(word).and_then(|((one, other), word)| {
-            let is_pupil = |index| roster.roles(index).is_pupil;
-            match (is_pupil(one), is_pupil(other)) {
-                (true, false) => Some((one, other, word)),
-                (false, true) => Some((other, one, word)),
-                _ => None,
-            }
-        });
-        match tied {
-            Some((pupil, contact, word)) => roster.tie(pupil, contact, word),
-            None => intake.find(row, "relationships.csv relationshipUserSourcedId", Code::LinkUnknown),
+    read_groups(archive, &ours, &mut roster, intake)?;
+    // Without roles, a pupil cannot be told from a contact.
+    let has_roles = archive.names().any(|name| name.eq_ignore_ascii_case("roles.csv"));
+    for relationship in relationships {
+        let (row, word) = (relationship.row, relationship.word.filter(|_| has_roles));
+        match word.and_then(|word| Some((relationship.tied(&mut roster, intake)?, word))) {
+            Some(((pupil, contact), word)) => roster.tie(pupil, contact, word),
+            None => intake.find(row, RELATED, Code::LinkUnknown),
         }
     }
     roster.hand_over(intake)
+}
+
+impl Relationship {
+    /// The pupil and the contact. One of them may be known to the school alone.
+    fn tied(&self, roster: &mut Roster, intake: &mut Intake<'_>) -> Option<(u32, u32)> {
+        let known = self.ends.each_ref().map(|id| {
+            let index = roster.index(id)?;
+            Some((index, roster.roles(index))).filter(|(_, roles)| !roles.is_absent())
+        });
+        let [one, other] = &self.ends;
+        let mut refer = |role, id: &str| roster.refer(role, id, self.row, RELATED, intake);
+        match known {
+            [Some((one, is)), Some((other, was))] if is.is_pupil != was.is_pupil => {
+                Some(if is.is_pupil { (one, other) } else { (other, one) })
+            }
+            [Some((there, is)), None] | [None, Some((there, is))] => {
+                let id = if known[0].is_some() { other } else { one };
+                if is.is_pupil {
+                    Some((there, refer(Role::Contact, id)?))
+                } else {
+                    Some((refer(Role::Pupil, id)?, there))
+                }
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Opens a file without which the bundle cannot be read as a whole.
@@ -108,13 +136,14 @@ fn needed(
 
 fn read_roles(
     archive: &Archive<'_>,
+    ours: &mut Ours,
     roster: &mut Roster,
     intake: &mut Intake<'_>,
 ) -> Result<HashMap<Box<str>, Said>, Refusal> {
     let mut said: HashMap<Box<str>, Said> = HashMap::new();
     let Some(file) = needed(archive, "roles.csv", intake)? else { return Ok(said) };
     let (user, role) = (file.required("userSourcedId", intake), file.required("role", intake));
-    let grade = file.column(&["grade"]);
+    let (grade, org) = (file.column(&["grade"]), file.column(&["orgSourcedId"]));
     if let Some(grade) = grade {
         roster.comes_from(Fact::YearGroup, file.label(grade));
     }
@@ -123,7 +152,12 @@ fn read_roles(
             intake.find(record.row, "roles.csv role", Code::RoleUnknown);
             return Ok(());
         };
-        let said = said.entry(Box::from(record.get(user))).or_default();
+        let (user, at) = (record.get(user), (record.row, "roles.csv orgSourcedId"));
+        let roles = ours.keep(user, roles, record.get(org), at, intake);
+        if roles.is_absent() {
+            return Ok(());
+        }
+        let said = said.entry(Box::from(user)).or_default();
         said.roles = said.roles.and(roles);
         if roles.is_pupil && said.grade.is_empty() {
             said.grade = Box::from(record.get(grade));
@@ -136,6 +170,7 @@ fn read_roles(
 /// Relationships make contacts of people without a role.
 fn read_relationships(
     archive: &Archive<'_>,
+    ours: &Ours,
     said: &mut HashMap<Box<str>, Said>,
     intake: &mut Intake<'_>,
 ) -> Result<Vec<Relationship>, Refusal> {
@@ -146,6 +181,13 @@ fn read_relationships(
     file.each(intake, |record, _| {
         let word = Roles::from_word(record.get(role)).and_then(|roles| roles.contact);
         let ends = ends.map(|end| Box::<str>::from(record.get(end)));
+        let is_pupil_elsewhere = |end: &str| {
+            ours.elsewhere(end).is_some_and(|roles| roles.is_pupil)
+                && !said.get(end).is_some_and(|said| said.roles.is_pupil)
+        };
+        if ends.iter().any(|end| is_pupil_elsewhere(end)) {
+            return Ok(());
+        }
         if let Some(word) = word {
             for end in &ends {
                 let said = said.entry(end.clone()).or_default();
@@ -162,6 +204,7 @@ fn read_relationships(
 
 fn read_users(
     archive: &Archive<'_>,
+    ours: &Ours,
     roster: &mut Roster,
     said: &HashMap<Box<str>, Said>,
     intake: &mut Intake<'_>,
@@ -185,7 +228,10 @@ fn read_users(
     file.leave_behind(USERS_READ, USERS_KNOWN, intake);
     file.each(intake, |record, intake| {
         let Some(said) = said.get(record.get(id)).filter(|said| said.roles != Roles::default()) else {
-            intake.find(record.row, "users.csv sourcedId", Code::RoleUnknown);
+            // Contacts need no role: in a part of a bundle, they may be another school's.
+            if !ours.is_a_part() {
+                intake.find(record.row, "users.csv sourcedId", Code::RoleUnknown);
+            }
             return Ok(());
         };
         let mut cells: Vec<_> =
@@ -196,14 +242,20 @@ fn read_users(
 }
 
 /// Classes are groups: nothing says which of them is a registration group.
-fn read_groups(archive: &Archive<'_>, roster: &mut Roster, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+fn read_groups(
+    archive: &Archive<'_>,
+    ours: &Ours,
+    roster: &mut Roster,
+    intake: &mut Intake<'_>,
+) -> Result<(), Refusal> {
     let classes = File::open(archive, "classes.csv", intake)?;
     let enrollments = File::open(archive, "enrollments.csv", intake)?;
     let (Some(classes), Some(enrollments)) = (classes, enrollments) else { return Ok(()) };
     let (id, title) = (classes.required("sourcedId", intake), classes.required("title", intake));
     let mut known: HashMap<Box<str>, u32> = HashMap::new();
+    let school = classes.column(&["orgSourcedId"]);
     classes.each(intake, |record, _| {
-        if !record.get(title).is_empty() {
+        if !record.get(title).is_empty() && ours.holds(record.get(school)) {
             known.insert(Box::from(record.get(id)), roster.group(record.get(title)));
         }
         Ok(())

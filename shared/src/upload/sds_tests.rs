@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::bundle::tests::{agreement, findings, gone, is_partial, people, read, ties, zip};
+use crate::person::Role;
 
 const USERS: &str = "sourcedId,username,givenName,familyName,password,activeDirectoryMatchId,email,phone,sms\n\
                      p1,ann,Ann,Smith,,,ann@school.example.com,,\np2,ben,Ben,Smith,,,,,\n\
@@ -44,8 +45,16 @@ fn a_bundle_becomes_families_groups_and_staff() {
     );
     assert_eq!(
         ties(&roll),
-        ["p1 c1 Guardian Unknown None", "p2 c1 Parent Unknown None", "p2 c2 Relative Unknown None"]
+        [
+            "p1 c1 Guardian Unknown None",
+            "p1 c9 Parent Unknown None",
+            "p2 c1 Parent Unknown None",
+            "p2 c2 Relative Unknown None",
+        ]
     );
+    let absent: Vec<_> =
+        roll.absent(Role::Contact).map(|(_, finding)| (finding.row, &*finding.code)).collect();
+    assert_eq!(absent, [(7, "link_unknown")], "the school may know who that is");
     let found = findings(&roll);
     for expected in [
         "1 users.csv username column_not_agreed",
@@ -53,7 +62,6 @@ fn a_bundle_becomes_families_groups_and_staff() {
         "3 demographics.csv birthDate date_invalid",
         "5 relationships.csv relationshipUserSourcedId link_unknown",
         "6 relationships.csv relationshipUserSourcedId link_unknown",
-        "7 relationships.csv relationshipUserSourcedId link_unknown",
         "5 roles.csv role role_unknown",
         "7 users.csv sourcedId role_unknown",
     ] {

@@ -27,8 +27,10 @@ pub const WAITING_HOURS: i64 = 24;
 pub const REVIEW_DAYS: i64 = 7;
 /// How long an applied upload can be taken back: 30 days, as long as former versions are kept.
 pub const UNDO_DAYS: i64 = 30;
-/// Proposals kept in the record, so that each can be rejected: as many as fit into an item beside the findings.
-pub const PROPOSALS_KEPT: usize = 2_000;
+/// Proposals kept in the record; where there are more, all of them are beside the report.
+pub const PROPOSALS_KEPT: usize = 500;
+/// The most proposals that can be rejected one by one: as many ids as fit into the record. Who would reject more has another file.
+pub const MAX_REJECTED: usize = 4_000;
 /// Findings kept in the record; the report has them all.
 pub const FINDINGS_KEPT: usize = 100;
 

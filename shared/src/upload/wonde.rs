@@ -20,7 +20,7 @@ use super::{
     MAX_ROWS, Refusal,
     finding::Code,
     intake::Intake,
-    nested::{MAX_NAMES, plain},
+    nested::{MAX_NAMES, Names},
 };
 use crate::person::Role;
 
@@ -39,7 +39,7 @@ pub fn read(bytes: &[u8], intake: &mut Intake<'_>) -> Result<(), Refusal> {
         return Err(Refusal::EmptyFile);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::BrokenJson)?;
-    let mut pages = Pages::default();
+    let mut pages = Pages { listings: BTreeMap::new(), names: Names::new(form::names), is_delta: false };
     for value in serde_json::Deserializer::from_str(text).into_iter() {
         pages.value(value.map_err(|_| Refusal::BrokenJson)?, intake)?;
     }
@@ -167,9 +167,9 @@ struct Pagination {
 }
 
 /// What the connector left us.
-#[derive(Default)]
 struct Pages<'v> {
     listings: BTreeMap<Kind, Listing<'v>>,
+    names: Names,
     /// Only what has changed since some instant was asked for.
     is_delta: bool,
 }
@@ -196,7 +196,7 @@ impl<'v> Pages<'v> {
                 None if name == "updated_after" => self.is_delta = true,
                 None if name == "meta" => self.is_delta |= value.get().contains("updated_after"),
                 None => {
-                    intake.place(0, plain(name), None);
+                    intake.place(0, &self.names.shown(name), None);
                 }
             }
         }

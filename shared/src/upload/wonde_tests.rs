@@ -352,6 +352,29 @@ fn edge_case_68_a_leaving_date_is_read() {
 }
 
 #[test]
+fn edge_case_68_a_leaving_date_that_is_said_to_be_none_is_cleared() {
+    use crate::upload::plan::{plan, tests as plans};
+    let said = |members: Value| roll(&page(&[with(student(), &members)], 1, false));
+    let leaver =
+        || json!({"education_details": {"data": {"leaving_date": at("2026-12-18 00:00:00.000000")}}});
+    for (members, leaves_on) in [
+        (json!({"leaving_date": null}), None),
+        (json!({"education_details": {"data": {"leaving_date": null}}}), None),
+        (json!({"education_details": {"leaving_date": ""}}), None),
+        // Nothing of it was asked for, or it may not be stored.
+        (json!({"education_details": {"data": {}}}), Some(date(2026, 12, 18))),
+    ] {
+        let mut directory = crate::person::store::Directory::default();
+        for members in [leaver(), members.clone()] {
+            let plan = plan(&said(members), &directory, plans::terms(plans::upload(1)));
+            plans::apply(&mut directory, &plan);
+        }
+        let (_, pupil) = plans::person(&directory, "Zoë");
+        assert_eq!(pupil.leaves_on, leaves_on, "{members}");
+    }
+}
+
+#[test]
 fn edge_case_69_who_is_yet_to_come_is_taken_in_with_the_day_and_not_without() {
     let next = with(student(), &json!({"education_details": {"data": {"admission_date": "2027-09-01"}}}));
     let file =

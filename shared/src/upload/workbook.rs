@@ -22,7 +22,8 @@ const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 ///
 /// Hidden rows are left out and the others keep their numbers; hidden columns are blank, so that the others keep their letters.
 /// Of empty rows in between the first is visited, and every row is as wide as the widest. Merged cells hold their value in the
-/// left column of each row, and nothing elsewhere. Numbers are written without exponent, dates as ISO, booleans as `true` and
+/// left column of each row, and nothing elsewhere. Numbers are written without exponent and with the zeros in front that their format
+/// shows (ids and phones are kept so), dates as ISO, booleans as `true` and
 /// `false`, errors as nothing.
 #[derive(Debug)]
 pub struct Workbook {
@@ -81,6 +82,15 @@ fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }
 
+/// A whole number with zeros in front up to a width.
+fn padded(text: String, width: usize) -> String {
+    if text.len() < width && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        format!("{text:0>width$}")
+    } else {
+        text
+    }
+}
+
 /// A day without the midnight that comes with it.
 fn iso(text: &str) -> &str {
     text.split_once('T')
@@ -104,8 +114,13 @@ fn date(value: ExcelDateTime) -> String {
     }
 }
 
-/// Puts a cell of `calamine`'s into the table.
-fn put(table: &mut Table, row: u32, column: u32, value: &impl DataType) -> Result<(), Refusal> {
+/// Puts a cell of `calamine`'s into the table, and zeros in front of a number up to a width.
+fn put(
+    table: &mut Table,
+    (row, column): (u32, u32),
+    value: &impl DataType,
+    width: usize,
+) -> Result<(), Refusal> {
     if let Some(text) = value.get_string().or_else(|| value.get_duration_iso()) {
         return table.cell(row, column, text);
     }
@@ -113,6 +128,7 @@ fn put(table: &mut Table, row: u32, column: u32, value: &impl DataType) -> Resul
         .get_float()
         .map(number)
         .or_else(|| value.get_int().map(|value| value.to_string()))
+        .map(|text| padded(text, width))
         .or_else(|| value.get_bool().map(|value| value.to_string()))
         .or_else(|| value.get_datetime().map(date))
         .or_else(|| value.get_datetime_iso().map(|text| iso(text).to_owned()));

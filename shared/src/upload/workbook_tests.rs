@@ -117,6 +117,50 @@ fn xlsx_values_are_what_a_person_would_type() {
 }
 
 #[test]
+fn zeros_that_only_a_number_format_keeps_are_put_back() {
+    let styles = "<styleSheet><numFmts count=\"4\"><numFmt numFmtId=\"164\" formatCode=\"00000\"/><numFmt numFmtId=\"165\" formatCode=\"00000\\ 000000\"/>\
+                  <numFmt numFmtId=\"166\" formatCode=\"0.00\"/><numFmt numFmtId=\"167\" formatCode=\"0000;[Red]-0000\"/></numFmts>\
+                  <cellStyleXfs><xf numFmtId=\"164\"/></cellStyleXfs><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"164\"/><xf numFmtId=\"165\"/>\
+                  <xf numFmtId=\"166\"/><xf numFmtId=\"167\"/></cellXfs><cellStyles/></styleSheet>";
+    let cells = "<row r=\"1\"><c r=\"A1\" s=\"1\"><v>123</v></c><c r=\"B1\" s=\"2\"><v>7700900123</v></c><c r=\"C1\" s=\"3\"><v>5</v></c>\
+                 <c r=\"D1\" s=\"4\"><v>7</v></c><c r=\"E1\"><v>123</v></c><c r=\"F1\" s=\"1\"><v>1234567</v></c><c r=\"G1\" s=\"1\"><v>1.5</v></c></row>\
+                 <row><c s=\"1\"><v>9</v></c><c/><c s=\"4\"><v>9</v></c></row>";
+    let bytes = xlsx(&[("visible", &sheet(&[cells.to_owned()]))], "");
+    let plain = Archive::of_document(&bytes).unwrap();
+    let parts: Vec<_> = plain
+        .names()
+        .map(|name| {
+            let part = plain.file(name).unwrap().unwrap();
+            (name.to_owned(), if name == "xl/styles.xml" { styles.as_bytes().to_vec() } else { part })
+        })
+        .collect();
+    let parts: Vec<_> = parts.iter().map(|(name, part)| (name.as_str(), part.as_slice())).collect();
+    assert_eq!(lines(&zip(&parts)), ["1|00123|07700900123|5|0007|123|1234567|1.5", "2|00009||0009"]);
+
+    let cell = |value: &str, shown: &str| {
+        format!(
+            "<table:table-cell office:value-type=\"float\" office:value=\"{value}\"><text:p>{shown}</text:p></table:table-cell>"
+        )
+    };
+    let cells = [
+        ("123", "00123"),
+        ("7700900123", "07700 900123"),
+        ("5", "5.00"),
+        ("1234", "1,234"),
+        ("12", "0013"),
+        ("0", "000"),
+    ];
+    let cells: String = cells.iter().map(|(value, shown)| cell(value, shown)).collect();
+    let content = format!(
+        "<office:document-content><office:body><office:spreadsheet><table:table><table:table-row>{cells}</table:table-row></table:table>\
+         </office:spreadsheet></office:body></office:document-content>"
+    );
+    let bytes =
+        zip(&[("content.xml", content.as_bytes()), ("META-INF/manifest.xml", b"<manifest:manifest/>")]);
+    assert_eq!(lines(&bytes), ["1|00123|07700900123|5|1234|12|0"]);
+}
+
+#[test]
 fn the_first_sheet_that_is_seen_is_read() {
     let of = |text| sheet(&[row(1, "", &[text])]);
     let sheets = [

@@ -39,6 +39,8 @@ impl ContactPoint {
         match channel {
             Channel::Sms => person.mobile().cloned().map(Self::Mobile),
             Channel::Email => person.email().cloned().map(Self::Email),
+            // Whoever reads there has shown who they are already.
+            Channel::App => None,
         }
     }
 

@@ -89,9 +89,9 @@ pub fn decide(directory: &Directory, claim: &Claim, own: &[EmailAddress], today:
     let mut fits: Vec<Fit<'_>> =
         children.iter().flat_map(|child| contacts(directory, claim, child)).collect();
     // A child of just that name and day wins over one who is only like it: twins are told apart by nothing else.
-    if fits.iter().any(|fit| fit.child.is_strong() && fit.is_candidate()) {
-        fits.retain(|fit| fit.child.is_strong());
-    }
+    let is_exact = fits.iter().any(|fit| fit.child.is_strong() && fit.is_candidate());
+    fits.retain(|fit| fit.child.is_strong() || !is_exact);
+    let meant = children.iter().filter(|child| child.is_strong() || !is_exact).count();
     let (candidates, hints): (Vec<_>, Vec<_>) = fits.into_iter().partition(Fit::is_candidate);
     if candidates.iter().any(|fit| fit.standing == Standing::Restricted) {
         return Match::of(Verdict::No, &candidates, [Evidence::Restricted]);
@@ -107,12 +107,10 @@ pub fn decide(directory: &Directory, claim: &Claim, own: &[EmailAddress], today:
     if candidates.iter().all(|fit| fit.standing == Standing::Denied) {
         return Match::of(Verdict::No, &candidates, [Evidence::NoResponsibility]);
     }
-    let differ = |id: fn(&Fit<'_>) -> PersonId| candidates.iter().any(|fit| id(fit) != id(&candidates[0]));
     let stands = |fits: &[Fit<'_>], standing| fits.iter().any(|fit| fit.standing == standing);
-    let same_children = children.iter().filter(|child| child.is_strong()).count();
     let doubts: Vec<_> = [
-        (Evidence::TwoChildren, same_children > 1 || differ(|fit| fit.child.id)),
-        (Evidence::TwoContacts, differ(|fit| fit.contact)),
+        (Evidence::TwoChildren, meant > 1),
+        (Evidence::TwoContacts, candidates.iter().any(|fit| fit.contact != candidates[0].contact)),
         (Evidence::Restricted, stands(&hints, Standing::Restricted)),
         (Evidence::NoResponsibility, stands(&candidates, Standing::Denied)),
         (Evidence::ResponsibilityUnknown, stands(&candidates, Standing::Unknown)),
@@ -171,7 +169,7 @@ fn children(directory: &Directory, claim: &Claim, today: Date) -> Vec<Child> {
             return None;
         }
         let likeness = likely::likest(&claim.child, person)?;
-        let is_enough = likeness.how.is_folded() || !is_swapped && of_child(likeness.how).is_some();
+        let is_enough = likeness.how.is_folded() || !is_swapped && may_be_a_childs(likeness.how);
         is_enough.then_some(Child { id, likeness, is_swapped })
     });
     named.collect()
@@ -244,6 +242,7 @@ fn contacts<'a>(
         let is_named = |channel: &Channel| match channel {
             Channel::Email => person.emails.contains(&claim.email),
             Channel::Sms => person.phones.contains(&claim.mobile),
+            Channel::App => false,
         };
         let named = CHANNELS.into_iter().filter(is_named).collect();
         Some(Fit { child, contact, person, likeness, named, standing })
@@ -275,6 +274,7 @@ impl Fit<'_> {
             let goes_to = match channel {
                 Channel::Email => self.person.email() == Some(&claim.email),
                 Channel::Sms => self.person.mobile() == Some(&claim.mobile),
+                Channel::App => false,
             };
             let reader = own::reader(directory, self.contact, *channel, own).filter(|_| goes_to);
             told.extend(match reader {
@@ -290,9 +290,10 @@ impl Fit<'_> {
     }
 
     fn evidence(&self) -> impl Iterator<Item = Evidence> {
-        let named = self.named.iter().map(|channel| match channel {
-            Channel::Email => Evidence::EmailRegistered,
-            Channel::Sms => Evidence::MobileRegistered,
+        let named = self.named.iter().filter_map(|channel| match channel {
+            Channel::Email => Some(Evidence::EmailRegistered),
+            Channel::Sms => Some(Evidence::MobileRegistered),
+            Channel::App => None,
         });
         let child_name = match self.child.likeness.which {
             Which::Legal => None,
@@ -305,28 +306,32 @@ impl Fit<'_> {
             Which::Former => Some(Evidence::ParentFormerName),
         };
         let born = self.child.is_swapped.then_some(Evidence::BornDayMonthSwapped);
-        let names = [of_child(self.child.likeness.how).flatten(), of_parent(self.likeness.how)];
-        names.into_iter().chain([child_name, parent_name, born]).flatten().chain(named)
+        let slips = [of_child(self.child.likeness.how), of_parent(self.likeness.how)];
+        slips.into_iter().chain([child_name, parent_name, born]).flatten().chain(named)
     }
 }
 
-/// What is said of a child's name; nothing at all where it is not the child's. Brothers and sisters share an initial, a
-/// family name and, twins, a birthday: neither is enough.
-fn of_child(how: How) -> Option<Option<Evidence>> {
-    let evidence = match how {
-        How::Exact => return Some(None),
-        How::Folded => Evidence::ChildNameFolded,
-        How::Title => Evidence::ChildTitleInName,
-        How::Particle => Evidence::ChildParticle,
-        How::Nickname => Evidence::ChildNickname,
-        How::OneEdit => Evidence::ChildOneEdit,
-        How::Swapped => Evidence::ChildNamesSwapped,
-        How::MiddleName => Evidence::ChildMiddleName,
-        How::HyphenHalf => Evidence::ChildHyphenHalf,
-        How::OneName => Evidence::ChildOneName,
-        How::Initial | How::FamilyNameAlone | How::OtherFamilyName => return None,
-    };
-    Some(Some(evidence))
+/// Whether a name may be the child's. Brothers and sisters share an initial, a family name and, twins, a birthday: neither is
+/// enough.
+fn may_be_a_childs(how: How) -> bool {
+    !matches!(how, How::Initial | How::FamilyNameAlone | How::OtherFamilyName)
+}
+
+/// What is said of a child's name.
+fn of_child(how: How) -> Option<Evidence> {
+    match how {
+        How::Exact => None,
+        How::Folded => Some(Evidence::ChildNameFolded),
+        How::Title => Some(Evidence::ChildTitleInName),
+        How::Particle => Some(Evidence::ChildParticle),
+        How::Nickname => Some(Evidence::ChildNickname),
+        How::OneEdit => Some(Evidence::ChildOneEdit),
+        How::Swapped => Some(Evidence::ChildNamesSwapped),
+        How::MiddleName => Some(Evidence::ChildMiddleName),
+        How::HyphenHalf => Some(Evidence::ChildHyphenHalf),
+        How::OneName => Some(Evidence::ChildOneName),
+        How::Initial | How::FamilyNameAlone | How::OtherFamilyName => None,
+    }
 }
 
 /// What is said of a contact's name.
@@ -350,3 +355,7 @@ fn of_parent(how: How) -> Option<Evidence> {
 #[cfg(test)]
 #[path = "matching_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "matching_cases.rs"]
+mod cases;

@@ -11,11 +11,11 @@ use crate::person::{
 };
 
 const MOBILE: &str = "07700 900001";
-const TODAY: Date = date(2026, 11, 2);
 const EMAIL: &str = "mary@example.com";
+pub(super) const TODAY: Date = date(2026, 11, 2);
 
 /// Mary O'Connor's claim for Zoë, who was born on the day on which all pupils of [`Families`] are.
-fn claim() -> Claim {
+pub(super) fn claim() -> Claim {
     Claim {
         school_code: "ABCD-2345".to_owned(),
         parent: PersonName::new("Mary", "O'Connor"),
@@ -26,14 +26,14 @@ fn claim() -> Claim {
     }
 }
 
-struct Family {
-    school: Families,
-    zoe: PersonId,
-    mary: PersonId,
+pub(super) struct Family {
+    pub(super) school: Families,
+    pub(super) zoe: PersonId,
+    pub(super) mary: PersonId,
 }
 
 /// Zoë, her mother Mary, and another family.
-fn family() -> Family {
+pub(super) fn family() -> Family {
     let mut school = Families::default();
     let zoe = school.pupil("Zoë O'Connor", "3", "3A");
     let other = school.pupil("Ann Smith", "3", "3A");
@@ -44,19 +44,24 @@ fn family() -> Family {
     Family { school, zoe, mary }
 }
 
-fn unknown(priority: Option<u8>) -> Link {
+pub(super) fn unknown(priority: Option<u8>) -> Link {
     Link { priority, relationship: Relationship::Mother, ..Link::default() }
 }
 
+/// The school's own addresses.
+pub(super) fn own() -> [EmailAddress; 2] {
+    ["office@oakfield.example", "dpo@oakfield.example"].map(|text| text.parse().unwrap())
+}
+
 /// What is done to the family or the claim before it is decided.
-type Change = fn(&mut Family, &mut Claim);
+pub(super) type Change = fn(&mut Family, &mut Claim);
 
 /// Decides each claim of a table: what is done to the family or the claim -> verdict, and where the code would go.
-fn decided(table: &[(&str, Change, Verdict, Option<Channel>)]) {
+pub(super) fn decided(table: &[(&str, Change, Verdict, Option<Channel>)]) {
     for (what, change, verdict, channel) in table {
         let (mut family, mut claim) = (family(), claim());
         change(&mut family, &mut claim);
-        let found = decide(&family.school.directory, &claim, &[], TODAY);
+        let found = decide(&family.school.directory, &claim, &own(), TODAY);
         assert_eq!((found.verdict, found.channel), (*verdict, *channel), "{what}");
         if found.verdict == Verdict::ProvedByCode {
             assert_eq!(found.pair, Some((family.mary, family.zoe)), "{what}");
@@ -90,8 +95,26 @@ fn names_and_the_day_of_birth_find_one_family() {
         ),
         ("day and month swapped", |_, claim| claim.born = DateOfBirth(date(2018, 4, 3)), Review, Some(Sms)),
         ("another child", |_, claim| claim.child = PersonName::new("Ann", "Smith"), No, None),
+        ("born a day later", |_, claim| claim.born = DateOfBirth(date(2018, 3, 5)), No, None),
+        (
+            "day and month swapped, and her name only like",
+            |_, claim| {
+                claim.born = DateOfBirth(date(2018, 4, 3));
+                claim.parent = PersonName::new("M", "O'Connor");
+            },
+            No,
+            None,
+        ),
+        (
+            "day and month swapped, and the child's name only like",
+            |_, claim| {
+                claim.born = DateOfBirth(date(2018, 4, 3));
+                claim.child = PersonName::new("Zooe", "O'Connor");
+            },
+            No,
+            None,
+        ),
         ("given name alone", |_, claim| claim.child = PersonName::new("Zoë", ""), No, None),
-        ("likeness is not enough", |_, claim| claim.parent = PersonName::new("Marie", "O'Connor"), No, None),
         (
             "names the wrong way round",
             |_, claim| claim.parent = PersonName::new("O'Connor", "Mary"),
@@ -128,6 +151,91 @@ fn names_and_the_day_of_birth_find_one_family() {
 }
 
 #[test]
+fn a_like_name_of_the_parent_is_looked_at() {
+    use Channel::Sms;
+    use Verdict::{No, ProvedByCode, Review};
+    decided(&[
+        ("another given name", |_, claim| claim.parent = PersonName::new("Marie", "O'Connor"), No, None),
+        ("a short form", |_, claim| claim.parent = PersonName::new("Molly", "O'Connor"), Review, Some(Sms)),
+        (
+            "a slip of the pen",
+            |_, claim| claim.parent = PersonName::new("Marry", "O'Connor"),
+            Review,
+            Some(Sms),
+        ),
+        (
+            "a title",
+            |_, claim| claim.parent = PersonName::new("Mrs Mary", "O'Connor"),
+            ProvedByCode,
+            Some(Sms),
+        ),
+        ("no particle", |_, claim| claim.parent = PersonName::new("Mary", "Connor"), ProvedByCode, Some(Sms)),
+        ("an initial", |_, claim| claim.parent = PersonName::new("M.", "O'Connor"), Review, Some(Sms)),
+        (
+            "a middle name",
+            |_, claim| claim.parent = PersonName::new("Mary Ann", "O'Connor"),
+            Review,
+            Some(Sms),
+        ),
+        (
+            "half a name",
+            |_, claim| claim.parent = PersonName::new("Mary", "O'Connor-Bell"),
+            Review,
+            Some(Sms),
+        ),
+        ("another family name", |_, claim| claim.parent = PersonName::new("Mary", "Bell"), Review, Some(Sms)),
+        (
+            "another family name, and nothing of hers",
+            |_, claim| {
+                claim.parent = PersonName::new("Mary", "Bell");
+                nothing_of_hers(claim);
+            },
+            No,
+            None,
+        ),
+    ]);
+}
+
+#[test]
+fn the_childs_name_is_one_that_the_school_knows() {
+    use Channel::Sms;
+    use Verdict::{No, ProvedByCode, Review};
+    decided(&[
+        (
+            "a slip in the child's name",
+            |_, claim| claim.child = PersonName::new("Zooe", "O'Connor"),
+            Review,
+            Some(Sms),
+        ),
+        ("the child's initial", |_, claim| claim.child = PersonName::new("Z", "O'Connor"), No, None),
+        (
+            "the child's name, no particle",
+            |_, claim| claim.child = PersonName::new("Zoe", "Connor"),
+            Review,
+            Some(Sms),
+        ),
+        (
+            "the child's preferred name",
+            |family, claim| {
+                family.school.person(family.zoe).preferred_name = Some(PersonName::new("Alex", ""));
+                claim.child = PersonName::new("alex", "oconnor");
+            },
+            ProvedByCode,
+            Some(Sms),
+        ),
+        (
+            "the child's former name",
+            |family, claim| {
+                family.school.person(family.zoe).former_family_name = Some("Smith".to_owned());
+                claim.child = PersonName::new("Zoe", "Smith");
+            },
+            ProvedByCode,
+            Some(Sms),
+        ),
+    ]);
+}
+
+#[test]
 fn a_code_goes_only_where_one_person_reads_it() {
     use Channel::{Email, Sms};
     use Verdict::{No, ProvedByCode, Review};
@@ -150,15 +258,7 @@ fn a_code_goes_only_where_one_person_reads_it() {
             ProvedByCode,
             Some(Email),
         ),
-        (
-            "neither contact point is hers",
-            |_, claim| {
-                claim.mobile = PhoneNumber::parse("07700 900777").unwrap().number;
-                claim.email = "else@example.com".parse().unwrap();
-            },
-            No,
-            None,
-        ),
+        ("neither contact point is hers", |_, claim| nothing_of_hers(claim), No, None),
         (
             "a number of hers that no text goes to",
             |family, claim| {
@@ -248,12 +348,18 @@ fn the_link_decides_who_may() {
     ]);
 }
 
-fn tie(family: &mut Family) -> &mut Link {
+pub(super) fn tie(family: &mut Family) -> &mut Link {
     family.school.tie(family.zoe, family.mary)
 }
 
+/// Names contact points that nobody has.
+fn nothing_of_hers(claim: &mut Claim) {
+    claim.mobile = PhoneNumber::parse("07700 900777").unwrap().number;
+    claim.email = "else@example.com".parse().unwrap();
+}
+
 /// Adds a father with these contact points.
-fn share(family: &mut Family, email: &str, mobile: &str, link: Link) {
+pub(super) fn share(family: &mut Family, email: &str, mobile: &str, link: Link) {
     let father = family.school.contact("John O'Connor", email, &[mobile]);
     family.school.link(family.zoe, father, link);
 }

@@ -44,6 +44,7 @@ pub(super) fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
     match channel {
         Channel::Email => person.email().map(EmailAddress::expose),
         Channel::Sms => person.mobile().map(PhoneNumber::expose),
+        Channel::App => None,
     }
 }
 
@@ -62,6 +63,7 @@ pub(super) fn reader(
     let has = |other: &Person| match channel {
         Channel::Email => other.emails.iter().any(|email| email.expose() == point),
         Channel::Sms => other.phones.iter().any(|phone| phone.expose() == point),
+        Channel::App => false,
     };
     if channel == Channel::Email && own.iter().any(|address| address.expose() == point) {
         return Some(Reader::School);

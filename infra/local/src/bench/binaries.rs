@@ -1,4 +1,5 @@
-//! The binaries that are measured: the functions and, built with them, the smallest function there is and the ingestion alone.
+//! The binaries that are measured: the functions and, built with them, the smallest function there is, the ingestion alone and the
+//! matching alone.
 
 use std::{
     fs,
@@ -16,6 +17,8 @@ use crate::{
 pub const HELLO: &str = "hello";
 /// Name of the example that reads and plans a file with no cloud around it.
 pub const INGEST: &str = "ingest";
+/// Name of the example that scores the matching of claims.
+pub const MATCHING: &str = "matching";
 
 const SECTION: &str = "stripped binary";
 const BOUND: (f64, &str) = (6.0, "aim <= 6 MB");
@@ -35,7 +38,7 @@ impl Binaries {
             fs::create_dir_all(parent).setup(format_args!("{} cannot be created", parent.display()))?;
         }
         fs::copy(paths::template(), &template).failed("the template cannot be copied")?;
-        package::functions_under(&binaries.lambda(), profile, &[HELLO, INGEST])?;
+        package::functions_under(&binaries.lambda(), profile, &[HELLO, INGEST, MATCHING])?;
         Ok(binaries)
     }
 

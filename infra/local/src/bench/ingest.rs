@@ -217,7 +217,7 @@ impl Ingest {
 }
 
 /// Runs something that prints one JSON object and nothing else to standard output.
-fn run(command: &mut Command) -> Result<Value> {
+pub(super) fn run(command: &mut Command) -> Result<Value> {
     let out = command.output().failed("what is to be measured cannot be started")?;
     if !out.status.success() {
         let errors = String::from_utf8_lossy(&out.stderr);
@@ -227,7 +227,8 @@ fn run(command: &mut Command) -> Result<Value> {
     serde_json::from_slice(&out.stdout).failed("what is to be measured printed no JSON")
 }
 
-fn number(found: &Value, name: &str) -> Result<u64> {
+/// A number that it told.
+pub(super) fn number(found: &Value, name: &str) -> Result<u64> {
     found[name].as_u64().ok_or_else(|| Error::Failed(format!("what is to be measured told no {name}")))
 }
 

@@ -9,6 +9,7 @@ mod callgrind;
 mod edit;
 mod figure;
 mod ingest;
+mod matching;
 mod memory;
 mod message;
 mod night;
@@ -20,7 +21,10 @@ mod traffic;
 mod upload;
 mod verification;
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use self::{
     binaries::Binaries,
@@ -55,6 +59,8 @@ pub struct Options {
 enum Part {
     /// Reading and planning files, and what an import writes.
     Ingest,
+    /// What made-up claims come to.
+    Matching,
 }
 
 /// Measures everything, or the part asked for, and prints one table.
@@ -62,20 +68,17 @@ pub async fn run(options: Options) -> Result<()> {
     let dir = paths::root().join("target/bench");
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let binaries = Binaries::build(&dir, profile)?;
-    let mut figures = ingest::measure(&binaries, &dir);
-    let stack =
-        Stack::start_packaged(&binaries.template(), free_port()?, free_port()?, &dir.join("stack")).await?;
-    if options.part == Some(Part::Ingest) {
-        figures.extend(uploads(&stack).await);
-    } else {
-        figures.extend(part("starts", start::measure(&binaries, &stack.file().functions, &dir).await));
-        figures.extend(part("sizes", binaries::sizes(&binaries)));
-        let mut peaks = Peaks::default();
-        let served = main_job(&stack, &mut peaks).await;
-        figures.extend(part("memory", peaks.figures(&binaries).await));
-        figures.extend(served);
+    let is_wanted = |one| options.part.is_none_or(|part| part == one);
+    let mut figures = Vec::new();
+    if is_wanted(Part::Ingest) {
+        figures.extend(ingest::measure(&binaries, &dir));
     }
-    drop(stack);
+    if is_wanted(Part::Matching) {
+        figures.extend(part("matching", matching::measure(&binaries)));
+    }
+    if options.part != Some(Part::Matching) {
+        figures.extend(on_a_stack(&binaries, &dir, options.part).await?);
+    }
     if let Some(path) = &options.json {
         write_json(&figures, path)?;
     }
@@ -87,6 +90,22 @@ pub async fn run(options: Options) -> Result<()> {
             Err(Error::Failed(format!("{missing} figures could not be measured; the table says why.")))
         }
     }
+}
+
+/// What takes a stack: the uploads alone, or everything.
+async fn on_a_stack(binaries: &Binaries, dir: &Path, only: Option<Part>) -> Result<Vec<Figure>> {
+    let stack =
+        Stack::start_packaged(&binaries.template(), free_port()?, free_port()?, &dir.join("stack")).await?;
+    if only == Some(Part::Ingest) {
+        return Ok(uploads(&stack).await);
+    }
+    let mut figures = part("starts", start::measure(binaries, &stack.file().functions, dir).await);
+    figures.extend(part("sizes", binaries::sizes(binaries)));
+    let mut peaks = Peaks::default();
+    let served = main_job(&stack, &mut peaks).await;
+    figures.extend(part("memory", peaks.figures(binaries).await));
+    figures.extend(served);
+    Ok(figures)
 }
 
 /// The uploads of the main job alone.

@@ -28,7 +28,8 @@ pub struct Expected {
     pub findings_by_code: BTreeMap<FindingCode, usize>,
     /// The same, counted.
     pub findings_by_severity: BTreeMap<Severity, usize>,
-    /// The rows with a warning or an error: ten of them in every school.
+    /// The rows with a warning or an error about what is in them: ten of them in every school. That nobody can be reached for a pupil is
+    /// about what is not.
     pub problem_rows: Vec<usize>,
     /// The rows of which nothing is used.
     pub rejected_rows: Vec<usize>,
@@ -77,14 +78,13 @@ pub enum FindingCode {
 }
 
 impl FindingCode {
-    /// An error loses the row, a warning loses something in it, an info loses nothing.
+    /// An error loses the row, a warning loses something in it or finds nobody for a pupil, an info loses nothing.
     pub fn severity(self) -> Severity {
         match self {
             FindingCode::NameMissing => Severity::Error,
-            FindingCode::PhoneLandline
-            | FindingCode::PhoneRepaired
-            | FindingCode::NoContact
-            | FindingCode::MergeProposed => Severity::Info,
+            FindingCode::PhoneLandline | FindingCode::PhoneRepaired | FindingCode::MergeProposed => {
+                Severity::Info
+            }
             _ => Severity::Warning,
         }
     }
@@ -313,9 +313,9 @@ pub(super) fn expected(school: &School) -> Expected {
         *findings_by_code.entry(finding.code).or_default() += 1;
         *findings_by_severity.entry(finding.severity).or_default() += 1;
     }
-    let rows_with = |wanted: fn(Severity) -> bool| -> Vec<usize> {
+    let rows_with = |wanted: fn(FindingCode) -> bool| -> Vec<usize> {
         let set: BTreeSet<usize> =
-            findings.iter().filter(|finding| wanted(finding.severity)).map(|finding| finding.row).collect();
+            findings.iter().filter(|finding| wanted(finding.code)).map(|finding| finding.row).collect();
         set.into_iter().collect()
     };
     Expected {
@@ -326,8 +326,8 @@ pub(super) fn expected(school: &School) -> Expected {
         counts: counts(school),
         findings_by_code,
         findings_by_severity,
-        problem_rows: rows_with(|severity| severity != Severity::Info),
-        rejected_rows: rows_with(|severity| severity == Severity::Error),
+        problem_rows: rows_with(|code| code.severity() != Severity::Info && code != FindingCode::NoContact),
+        rejected_rows: rows_with(|code| code.severity() == Severity::Error),
         account_holders: super::audience::account_holders(school),
         audiences: super::audience::all(school),
         cast: super::cast::count(school),

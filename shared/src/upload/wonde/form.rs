@@ -12,7 +12,7 @@ use crate::{
         cell,
         column::Column,
         intake::{Intake, Place},
-        nested::{MAX_NAMES, MAX_PARTS, plain, protecting},
+        nested::{MAX_NAMES, MAX_PARTS, Names, protecting},
     },
 };
 
@@ -40,22 +40,31 @@ pub(super) enum What {
 use What::{Aside, Below, Else, Id, Is};
 
 /// Members by their path (without the `data` that wraps what is included), the more telling first.
-pub(super) type Table = &'static [(&'static str, What)];
+type Part = &'static [(&'static str, What)];
+/// What is known of a role.
+pub(super) type Table = &'static [Part];
 
 /// Left out on purpose, and therefore reported: `mis_id`, which the next MIS uses for somebody else, and `former_upn`, which
 /// joins what an adoption was to keep apart.
-pub(super) const PUPIL: Table = &[
+pub(super) const PUPIL: Table = &[NAMED, OF_PUPILS, AROUND];
+pub(super) const CONTACT: Table = &[NAMED, TIED, TITLE, PHONES, EMAILS, AROUND];
+// At work they are colleagues: the school's address first.
+pub(super) const STAFF: Table = &[NAMED, OF_STAFF, TITLE, PHONES, AT_WORK, EMAILS, AROUND];
+
+const NAMED: Part = &[
     ("id", Id(WONDE)),
     ("upi", Id(WONDE_UPI)),
-    ("upn", Is(Field::Upn)),
-    ("education_details.upn", Is(Field::Upn)),
-    ("identifiers.upn", Is(Field::Upn)),
     ("legal_forename", Is(Field::GivenName)),
     ("forename", Else(Field::GivenName, Field::PreferredGivenName)),
     ("legal_surname", Is(Field::FamilyName)),
     ("surname", Else(Field::FamilyName, Field::PreferredFamilyName)),
-    ("date_of_birth", Is(Field::DateOfBirth)),
     ("gender", Is(Field::Gender)),
+];
+const OF_PUPILS: Part = &[
+    ("upn", Is(Field::Upn)),
+    ("education_details.upn", Is(Field::Upn)),
+    ("identifiers.upn", Is(Field::Upn)),
+    ("date_of_birth", Is(Field::DateOfBirth)),
     ("education_details.current_nc_year", Is(Field::YearGroup)),
     ("year.code", Is(Field::YearGroup)),
     ("year.name", Is(Field::YearGroup)),
@@ -69,27 +78,18 @@ pub(super) const PUPIL: Table = &[
     ("admission_date", Is(Field::StartDate)),
     ("education_details.leaving_date", Is(Field::LeavingDate)),
     ("leaving_date", Is(Field::LeavingDate)),
-    ("contact_details.addresses", Below(Field::Address)),
-    ("created_at", Aside),
-    ("updated_at", Aside),
-    ("restored_at", Aside),
 ];
-
-pub(super) const CONTACT: Table = &[
-    ("id", Id(WONDE)),
-    ("upi", Id(WONDE_UPI)),
-    ("title", Is(Field::Title)),
-    ("legal_forename", Is(Field::GivenName)),
-    ("forename", Else(Field::GivenName, Field::PreferredGivenName)),
-    ("legal_surname", Is(Field::FamilyName)),
-    ("surname", Else(Field::FamilyName, Field::PreferredFamilyName)),
-    ("gender", Is(Field::Gender)),
+const TIED: Part = &[
     ("relationship", Is(Field::Relationship)),
     ("relationship.relationship", Is(Field::Relationship)),
     ("relationship.parental_responsibility", Is(Field::ParentalResponsibility)),
     ("relationship.priority", Is(Field::Priority)),
     ("relationship.emergency", Is(Field::EmergencyContact)),
     ("relationship.emergency_contact", Is(Field::EmergencyContact)),
+];
+const OF_STAFF: Part = &[("date_of_birth", Is(Field::DateOfBirth)), ("classes.name", Is(Field::Groups))];
+const TITLE: Part = &[("title", Is(Field::Title))];
+const PHONES: Part = &[
     ("contact_details.phones.mobile", Is(Field::Mobile)),
     ("mobile", Is(Field::Mobile)),
     // Often the mobile number once more; without one, the best there is.
@@ -98,44 +98,38 @@ pub(super) const CONTACT: Table = &[
     ("telephone", Else(Field::Mobile, Field::Landline)),
     ("contact_details.phones.home", Is(Field::Landline)),
     ("contact_details.phones.work", Is(Field::Landline)),
+];
+const AT_WORK: Part = &[("contact_details.emails.work", Is(Field::Email))];
+const EMAILS: Part = &[
     ("contact_details.emails.primary", Is(Field::Email)),
     ("contact_details.emails.email", Is(Field::Email)),
     ("email", Is(Field::Email)),
     ("contact_details.emails.home", Is(Field::Email)),
     ("contact_details.emails.work", Is(Field::Email)),
+];
+const AROUND: Part = &[
     ("contact_details.addresses", Below(Field::Address)),
     ("created_at", Aside),
     ("updated_at", Aside),
     ("restored_at", Aside),
 ];
 
-pub(super) const STAFF: Table = &[
-    ("id", Id(WONDE)),
-    ("upi", Id(WONDE_UPI)),
-    ("title", Is(Field::Title)),
-    ("legal_forename", Is(Field::GivenName)),
-    ("forename", Else(Field::GivenName, Field::PreferredGivenName)),
-    ("legal_surname", Is(Field::FamilyName)),
-    ("surname", Else(Field::FamilyName, Field::PreferredFamilyName)),
-    ("date_of_birth", Is(Field::DateOfBirth)),
-    ("gender", Is(Field::Gender)),
-    ("contact_details.phones.mobile", Is(Field::Mobile)),
-    ("contact_details.phones.primary", Else(Field::Mobile, Field::Landline)),
-    ("contact_details.phones.phone", Else(Field::Mobile, Field::Landline)),
-    ("contact_details.phones.home", Is(Field::Landline)),
-    ("contact_details.phones.work", Is(Field::Landline)),
-    // At work they are colleagues: the school's address first.
-    ("contact_details.emails.work", Is(Field::Email)),
-    ("contact_details.emails.primary", Is(Field::Email)),
-    ("contact_details.emails.email", Is(Field::Email)),
-    ("email", Is(Field::Email)),
-    ("contact_details.emails.home", Is(Field::Email)),
-    ("contact_details.addresses", Below(Field::Address)),
-    ("classes.name", Is(Field::Groups)),
-    ("created_at", Aside),
-    ("updated_at", Aside),
-    ("restored_at", Aside),
+/// Names that are not read, and of which nobody has to wonder what they are: they are the API's.
+#[rustfmt::skip]
+const OTHERS: &[&str] = &[
+    "students", "students-pre-admission", "contacts", "employees", "deletions", "schools", "subjects", "periods", "rooms", "lessons",
+    "attendance", "behaviours", "achievements", "data", "meta", "mis_id", "initials", "middle_names", "former_upn", "type", "description",
+    "notes", "photo", "extended_details", "salutation", "bill_payer", "email_bills", "lives_with_pupil", "correspondence", "court_order",
+    "student_reports", "home", "work", "postal", "house_number", "house_name", "apartment", "street", "district", "town", "county",
+    "country", "postcode", "date", "timezone", "timezone_type", "deleted_at", "employment_details", "ethnicity_details", "sen_needs",
+    "medical_conditions", "medical_events", "doctors", "siblings", "languages", "nationalities", "campus", "house", "boarder_status",
 ];
+
+/// All names of the API that are known.
+pub(super) fn names() -> Vec<&'static str> {
+    let tables = [PUPIL, CONTACT, STAFF].into_iter().flatten().copied().flatten();
+    tables.flat_map(|(path, _)| path.split('.')).chain(OTHERS.iter().copied()).collect()
+}
 
 /// Something that a record says.
 pub(super) struct Said {
@@ -162,19 +156,28 @@ pub(super) struct Form {
     spots: Vec<Spot>,
     /// Path -> index to the spots; none where it is unknown, and reported.
     known: HashMap<String, Option<usize>>,
+    names: Names,
     places: HashMap<(usize, Field), Option<Place>>,
 }
 
 impl Form {
     pub(super) fn new(role: Role, prefix: &'static str, table: Table) -> Self {
-        Self { role, prefix, table, spots: Vec::new(), known: HashMap::new(), places: HashMap::new() }
+        Self {
+            role,
+            prefix,
+            table,
+            spots: Vec::new(),
+            known: HashMap::new(),
+            names: Names::new(names),
+            places: HashMap::new(),
+        }
     }
 
     /// What a record says, the more telling first.
     pub(super) fn read(&mut self, record: &Record, intake: &mut Intake<'_>) -> Vec<Said> {
         let mut found = Vec::new();
         for (name, value) in record {
-            let mut path = plain(name).to_owned();
+            let mut path = self.names.shown(name).into_owned();
             self.leaves(value, &mut path, &mut found, intake);
         }
         found.sort_by_key(|(spot, _)| (self.spots[*spot].rank, *spot));
@@ -228,7 +231,7 @@ impl Form {
                 for (name, value) in members {
                     if name != "data" {
                         path.push('.');
-                        path.push_str(plain(name));
+                        path.push_str(&self.names.shown(name));
                     }
                     self.leaves(value, path, found, intake);
                     path.truncate(outside);
@@ -251,17 +254,16 @@ impl Form {
             Some(rest) => matches!(row.1, Below(_)) && rest.starts_with('.'),
             None => false,
         };
-        let row = self.table.iter().position(leads_to).map(|rank| (rank, self.table[rank].1));
-        let found = row.or_else(|| {
-            let field = path.split('.').find_map(|name| protecting(self.role, name))?;
-            Some((self.table.len(), Is(field)))
-        });
-        let label = match found {
-            Some((rank, Below(_))) => format!("{}.{}", self.prefix, self.table[rank].0),
-            Some((rank, _)) if rank < self.table.len() => format!("{}.{path}", self.prefix),
-            _ if is_full => format!("{}.*", self.prefix),
+        let row = self.table.iter().copied().flatten().enumerate().find(|(_, row)| leads_to(row));
+        let label = match row {
+            Some((_, (above, Below(_)))) => format!("{}.{above}", self.prefix),
+            None if is_full => format!("{}.*", self.prefix),
             _ => format!("{}.{path}", self.prefix),
         };
+        let found = row.map(|(rank, (_, what))| (rank, *what)).or_else(|| {
+            let field = path.split('.').find_map(|name| protecting(self.role, name))?;
+            Some((usize::MAX, Is(field)))
+        });
         let spot = if let Some((rank, what)) = found {
             let known = self.spots.iter().position(|spot| spot.label == label);
             Some(known.unwrap_or_else(|| {

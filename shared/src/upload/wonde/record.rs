@@ -14,6 +14,7 @@ use crate::{
     privacy::agreement::Field,
     upload::{
         Refusal,
+        column::Column,
         finding::Code,
         intake::{Intake, Place},
         nested::{MAX_PARTS, was_exported},
@@ -117,6 +118,12 @@ impl<'v> Records<'v> {
             // Without the day they would count as on roll from today.
             intake.find(number, "students-pre-admission", Code::RecordInvalid);
             return Ok(());
+        }
+        let leaves = |members: &Record| members.contains_key("leaving_date");
+        let included = record.get("education_details").map(|details| details.get("data").unwrap_or(details));
+        if leaves(&record) || included.and_then(Value::as_object).is_some_and(leaves) {
+            // Said to be no day, it clears the one of a pupil who has come back.
+            intake.has(Column { role: Role::Pupil, field: Field::LeavingDate });
         }
         if let Some((back, _)) = record.get("restored_at").and_then(instant) {
             // The day that a pupil left before they came back.

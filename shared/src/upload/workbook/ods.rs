@@ -13,7 +13,7 @@ use quick_xml::{
 
 use super::{
     super::{Refusal, archive::Archive},
-    iso, number,
+    iso, number, padded,
     table::{MAX_COLUMNS, Merged, Table},
 };
 
@@ -159,7 +159,13 @@ fn value(xml: &mut Reader<&[u8]>, cell: &BytesStart<'_>) -> Result<String, Refus
     let value = match attribute(cell, "office:value-type").as_deref() {
         _ if is_error => Some(String::new()),
         Some("float" | "percentage" | "currency") => {
-            stated("office:value").and_then(|value| value.parse().ok()).map(number)
+            stated("office:value").and_then(|value| value.parse().ok()).map(number).map(|value| {
+                // Its format may show zeros in front, which alone keep an id or a phone.
+                let digits = shown.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')'));
+                let digits: String = digits.collect();
+                let width = if digits.trim_start_matches('0') == value { digits.len() } else { 0 };
+                padded(value, width)
+            })
         }
         Some("date") => stated("office:date-value").map(|date| iso(&date).to_owned()),
         Some("boolean") => stated("office:boolean-value"),

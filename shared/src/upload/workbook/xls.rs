@@ -67,7 +67,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Table, Refusal> {
             let position =
                 |start: u32, offset| u32::try_from(offset).ok().and_then(|offset| start.checked_add(offset));
             let (Some(row), Some(column)) = (position(row, down), position(column, across)) else { continue };
-            put(&mut table, row, column, value)?;
+            put(&mut table, (row, column), value, 0)?;
         }
         table.finish()
     })

@@ -1,6 +1,6 @@
 //! Excel 2007 and later.
 
-use std::io::Cursor;
+use std::{collections::HashMap, io::Cursor};
 
 use calamine::{Reader as _, SheetType, SheetVisible, Xlsx, XlsxError};
 use quick_xml::{
@@ -33,11 +33,11 @@ pub(super) fn read(archive: &Archive<'_>, bytes: &[u8]) -> Result<Table, Refusal
             .ok_or(BROKEN)?;
         let part = sheet_part(archive, index)?;
         let mut table = Table::default();
-        look(&text(archive, &part)?, &mut table)?;
+        let padded = look(&text(archive, &part)?, &paddings(archive)?, &mut table)?;
         let mut cells = workbook.worksheet_cells_reader(&name).map_err(|_| BROKEN)?;
         while let Some(cell) = cells.next_cell().map_err(|_| BROKEN)? {
-            let (row, column) = cell.get_position();
-            put(&mut table, row, column, cell.get_value())?;
+            let at = cell.get_position();
+            put(&mut table, at, cell.get_value(), padded.get(&at).copied().unwrap_or_default())?;
         }
         table.finish()
     })
@@ -90,16 +90,62 @@ fn sheet_part(archive: &Archive<'_>, index: usize) -> Result<String, Refusal> {
     Ok(target.strip_prefix('/').map_or_else(|| format!("{folder}/{target}"), str::to_owned))
 }
 
-/// Notes what is hidden and what is merged.
-fn look(sheet: &str, table: &mut Table) -> Result<(), Refusal> {
+/// Per style of a cell, how many digits its number has at least (0: as many as there are). `00000` alone keeps the zeros of an id
+/// or a phone, which the number itself has lost.
+fn paddings(archive: &Archive<'_>) -> Result<Vec<usize>, Refusal> {
+    let (mut formats, mut styles, mut is_of_cells) = (HashMap::new(), Vec::new(), false);
+    let Some(part) = archive.names().find(|name| name.to_ascii_lowercase().ends_with("xl/styles.xml")) else {
+        return Ok(styles);
+    };
+    each_element(&text(archive, part)?, |element| {
+        let id = attribute(element, "numFmtId");
+        match (element.local_name().as_ref(), id) {
+            ("numFmt", Some(id)) => {
+                let digits = attribute(element, "formatCode").map_or(0, |code| digits_of(&code));
+                formats.insert(id, digits);
+            }
+            ("cellXfs", _) => is_of_cells = true,
+            ("cellStyles", _) => is_of_cells = false,
+            ("xf", id) if is_of_cells => {
+                styles.push(id.and_then(|id| formats.get(&id)).copied().unwrap_or_default());
+            }
+            _ => {}
+        }
+        Ok(false)
+    })?;
+    Ok(styles)
+}
+
+/// The digits of a format that is nothing but zeros and what parts them.
+fn digits_of(format: &str) -> usize {
+    /// More digits than any id or phone has.
+    const MANY: usize = 30;
+    let positive = format.split(';').next().unwrap_or_default();
+    let zeros = positive.bytes().filter(|byte| *byte == b'0').count();
+    let is_plain = positive.chars().all(|c| matches!(c, '0' | ' ' | '-' | '(' | ')' | '\\' | '"'));
+    if is_plain && zeros <= MANY { zeros } else { 0 }
+}
+
+/// Notes what is hidden and what is merged, and finds the cells whose format puts zeros in front.
+fn look(sheet: &str, paddings: &[usize], table: &mut Table) -> Result<HashMap<(u32, u32), usize>, Refusal> {
     let is_hidden = |element: &BytesStart<'_>| {
         attribute(element, "hidden").is_some_and(|hidden| hidden == "1" || hidden == "true")
     };
     let index =
         |element: &BytesStart<'_>, name| attribute(element, name)?.parse::<u32>().ok()?.checked_sub(1);
-    let mut row = 0;
+    let is_any_padded = paddings.iter().any(|digits| *digits > 1);
+    let (mut row, mut column, mut padded) = (0_u32, 0_u32, HashMap::new());
     each_element(sheet, |element| {
         match element.local_name().as_ref() {
+            "c" if is_any_padded => {
+                let at = attribute(element, "r").as_deref().and_then(cell);
+                let at = at.unwrap_or((row.saturating_sub(1), column));
+                column = at.1.saturating_add(1);
+                let style = attribute(element, "s").and_then(|style| style.parse::<usize>().ok());
+                if let Some(digits) = paddings.get(style.unwrap_or_default()).filter(|digits| **digits > 1) {
+                    padded.insert(at, *digits);
+                }
+            }
             "col" if is_hidden(element) => {
                 if let (Some(first), Some(last)) = (index(element, "min"), index(element, "max")) {
                     table.hide_columns(first..last.saturating_add(1));
@@ -111,6 +157,7 @@ fn look(sheet: &str, table: &mut Table) -> Result<(), Refusal> {
                     table.hide_row(row);
                 }
                 row = row.saturating_add(1);
+                column = 0;
             }
             "mergeCell" => {
                 if let Some(merged) = attribute(element, "ref").as_deref().and_then(range) {
@@ -120,7 +167,8 @@ fn look(sheet: &str, table: &mut Table) -> Result<(), Refusal> {
             _ => {}
         }
         Ok(false)
-    })
+    })?;
+    Ok(padded)
 }
 
 /// `B2:C9`.

@@ -1,0 +1,171 @@
+//! Made-up people's names, with what is known to go wrong in them.
+
+use shared::person::name::PersonName;
+
+use super::Dice;
+
+/// Given names of women, with a short or other form.
+pub const WOMEN: &[(&str, &str)] = &[
+    ("Katherine", "Kate"),
+    ("Elizabeth", "Liz"),
+    ("Margaret", "Maggie"),
+    ("Victoria", "Vicky"),
+    ("Rebecca", "Becky"),
+    ("Jennifer", "Jenny"),
+    ("Samantha", "Sam"),
+    ("Deborah", "Debbie"),
+    ("Christine", "Chris"),
+    ("Susan", "Sue"),
+    ("Patricia", "Pat"),
+    ("Nicola", "Nicky"),
+    ("Jacqueline", "Jackie"),
+    ("Amanda", "Mandy"),
+    ("Josephine", "Jo"),
+    ("Siobhán", "Shiv"),
+    ("Agnieszka", "Aga"),
+    ("Katarzyna", "Kasia"),
+    ("Małgorzata", "Gosia"),
+    ("Fatima", "Fatimah"),
+    ("Zoë", ""),
+    ("Renée", ""),
+    ("Priya", ""),
+    ("Chloe", ""),
+    ("Ruth", ""),
+    ("Grace", ""),
+    ("Ngozi", ""),
+    ("Mei", ""),
+    ("Mary Jane", "Mary"),
+    ("Anne-Marie", "Anne"),
+    ("Hannah", ""),
+    ("Amy", ""),
+    ("Laura", ""),
+    ("Gemma", "Gem"),
+    ("Stacey", "Stace"),
+    ("Kerry", ""),
+];
+
+/// Given names of men, with a short or other form.
+pub const MEN: &[(&str, &str)] = &[
+    ("William", "Bill"),
+    ("Robert", "Bob"),
+    ("Richard", "Rick"),
+    ("Michael", "Mike"),
+    ("Christopher", "Chris"),
+    ("Anthony", "Tony"),
+    ("Daniel", "Dan"),
+    ("Matthew", "Matt"),
+    ("Andrew", "Andy"),
+    ("David", "Dave"),
+    ("Thomas", "Tom"),
+    ("Joseph", "Joe"),
+    ("Mohammed", "Mo"),
+    ("Muhammad", "Md"),
+    ("Edward", "Ted"),
+    ("James", "Jim"),
+    ("Nicholas", "Nick"),
+    ("Stephen", "Steve"),
+    ("Gregory", "Greg"),
+    ("Rhys", "Reece"),
+    ("José", ""),
+    ("Łukasz", "Luke"),
+    ("Seán", "Shaun"),
+    ("André", ""),
+    ("Kwame", ""),
+    ("Imran", ""),
+    ("Wei", ""),
+    ("Mark", ""),
+    ("Paul", ""),
+    ("Craig", ""),
+    ("Glen", ""),
+    ("Ravi", ""),
+    ("Jean-Paul", ""),
+    ("Ross", ""),
+    ("Dominic", "Dom"),
+    ("Barnaby", "Barney"),
+];
+
+/// Family names: plain, with an apostrophe, a hyphen, an accent, a particle.
+pub const FAMILIES: &[&str] = &[
+    "Smith",
+    "Jones",
+    "Taylor",
+    "Brown",
+    "Williams",
+    "Wilson",
+    "Johnson",
+    "Davies",
+    "Patel",
+    "Khan",
+    "Hussain",
+    "Begum",
+    "Ahmed",
+    "Ali",
+    "Walker",
+    "Wright",
+    "Robinson",
+    "Thompson",
+    "White",
+    "Hughes",
+    "Edwards",
+    "Green",
+    "Hall",
+    "Wood",
+    "Harris",
+    "Clarke",
+    "Jackson",
+    "Evans",
+    "Roberts",
+    "Kowalski",
+    "Nowak",
+    "Okafor",
+    "Mensah",
+    "Chen",
+    "Nguyễn",
+    "Singh",
+    "O'Connor",
+    "O'Neill",
+    "D'Souza",
+    "Smith-Jones",
+    "Taylor-Brown",
+    "Hughes-Evans",
+    "Al-Hassan",
+    "de la Cruz",
+    "van der Berg",
+    "da Silva",
+    "MacDonald",
+    "McKenzie",
+    "St John",
+    "Müller",
+    "Françoise",
+    "Ødegaard",
+];
+
+/// Given names of twins: what one slip of the pen makes of each other, or nearly.
+pub const TWINS: &[(&str, &str)] = &[
+    ("Ella", "Ellie"),
+    ("Ava", "Eva"),
+    ("Mia", "Mya"),
+    ("Lily", "Lila"),
+    ("Erin", "Eryn"),
+    ("Jayden", "Jaden"),
+    ("Aisha", "Aish"),
+    ("Ethan", "Nathan"),
+    ("Jon", "Jan"),
+    ("Maya", "Mayan"),
+    ("Kian", "Kiran"),
+    ("Adam", "Adan"),
+];
+
+/// A person's names, with the short form that they go by, if there is one.
+#[derive(Clone)]
+pub struct Named {
+    pub name: PersonName,
+    pub short: &'static str,
+}
+
+impl Named {
+    pub fn one(dice: &mut Dice, of: &[(&'static str, &'static str)], family: &str) -> Self {
+        let (given, short) = of[dice.roll(of.len())];
+        Self { name: PersonName::new(given, family), short }
+    }
+}
