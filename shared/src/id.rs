@@ -52,7 +52,7 @@ macro_rules! ids {
             ///
             /// `scope` is the id of the step (an upload, say), whose time the new id carries.
             pub fn derived(now: Timestamp, scope: &str, name: &str) -> Self {
-                let hash = digest::digest(&digest::SHA256, format!("{}\0{scope}\0{name}", Self::PREFIX).as_bytes());
+                let hash = digest::digest(&digest::SHA256, [Self::PREFIX, scope, name].join("\0").as_bytes());
                 let mut random = [0; 10];
                 random.copy_from_slice(&hash.as_ref()[..10]);
                 Self::new(now, &random)

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::template::{Template, load, root};
 
@@ -258,6 +258,38 @@ fn the_contract_secures_what_the_template_secures() {
         let by_gateway = template.properties(id)["AuthorizationType"] == "JWT";
         assert_eq!(scheme == "staff", by_gateway, "{route}: the contract says {scheme}");
     }
+}
+
+#[test]
+fn the_contract_says_every_status_that_an_operation_can_answer() {
+    let contract = load("infra/openapi.yaml");
+    let mut missing = Vec::new();
+    for (path, item) in contract["paths"].as_object().expect("the contract has paths") {
+        for (method, operation) in item.as_object().expect("a path is an object") {
+            if !METHODS.contains(&method.as_str()) {
+                continue;
+            }
+            // What the gateway answers by itself, and what any function can.
+            let mut wanted = vec!["429", "500", "503"];
+            if operation["requestBody"].is_object() {
+                wanted.extend(["400", "413"]);
+            }
+            let may_be_anybody = |schemes: &Vec<Value>| schemes.is_empty() || schemes.contains(&json!({}));
+            if !operation["security"].as_array().is_some_and(may_be_anybody) {
+                wanted.push("401");
+            }
+            // The token's holder may lack the role, or belong to another school.
+            if operation["security"].is_null() {
+                wanted.push("403");
+            }
+            if path.contains('{') && operation["responses"]["401"].is_null() {
+                wanted.push("404");
+            }
+            let lacking = wanted.into_iter().filter(|status| operation["responses"][status].is_null());
+            missing.extend(lacking.map(|status| format!("{} {path}: {status}", method.to_uppercase())));
+        }
+    }
+    assert!(missing.is_empty(), "infra/openapi.yaml does not say:\n{}", missing.join("\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod architecture;
 mod audit;
 mod bad_input;
+mod bad_requests;
 mod bundles;
 mod carrier;
 mod cells;
@@ -17,6 +18,7 @@ mod formats;
 mod grants;
 mod identity;
 mod inbox;
+mod inbox_pages;
 mod ingest;
 mod leavers;
 mod messages;

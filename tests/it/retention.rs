@@ -231,7 +231,7 @@ async fn events_that_name_no_time_or_nothing_known_erase_nothing() {
 #[tokio::test]
 async fn messages_are_forgotten_after_thirteen_months_with_all_their_parts() {
     let world = school(&Sheet::families(3)).await;
-    let draft = json!({"purpose": "service", "channels": ["email"], "subject": "Trip", "body": "On Friday", "audience": {}});
+    let draft = json!({"purpose": "service", "channels": ["email"], "subject": "Trip", "body": "On Friday", "audience": {"roles": ["parent"]}});
     let message = text(&world.post("sender", "/messages", &draft).await.expect(202)["message_id"]).to_owned();
     world.drain(&message).await;
     let partition = format!("SCH#{}#MSG#{message}", world.school);

@@ -26,7 +26,7 @@ fn mobile(n: usize) -> Value {
 }
 
 /// Enters a code with a bearer token; returns the new session's.
-async fn enter_as(world: &World, who: &str, verification: &str, code: &str) -> String {
+pub async fn enter_as(world: &World, who: &str, verification: &str, code: &str) -> String {
     let path = format!("/v1/verifications/{verification}/code");
     let entered = world.post(who, &path, &json!({"code": code})).await.expect(201);
     format!("Bearer {}", text(&entered["session_token"]))
@@ -240,9 +240,9 @@ async fn edge_case_2_and_3_one_account_for_two_schools_each_proved_by_itself() {
         .upload(&Sheet(vec![Row::family(141).with(MOBILE, "07700 900149"), Row::family(142)]).bytes())
         .await;
     assert_eq!(upload["status"], "done", "{upload}");
-    let mut taken = mother(&two, 141);
-    taken["parent"]["mobile"] = json!("07700 900149");
-    let verification = claim(&two, &taken).await;
+    let mut moved = mother(&two, 141);
+    moved["parent"]["mobile"] = json!("07700 900149");
+    let verification = claim(&two, &moved).await;
     let (_, to, right) = code(&two, 3).await;
     assert_eq!(to, "+447700900149");
     let taker = enter_as(&two, "nobody", &verification, &right).await;

@@ -14,10 +14,11 @@ use shared::{
     config::{self, ConfigError},
     id::{MessageId, SchoolId},
     message::{
-        Purpose, audience,
+        Purpose,
+        audience::{self, Recipient, Resolution},
         chunk::chunks,
         outcome::{Outcome, Outcomes},
-        post::{Post, posts},
+        post::{About, Post, posts},
         store::{ChunkState, ChunkStatus, EXCLUDED_PER_PAGE, Excluded, Message, Roster},
     },
     person::store::{Directory, ReadError},
@@ -130,33 +131,63 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
         &message.channels,
         today,
     );
-    let chunks = chunks(&resolution);
+    let (chunks, posts) = (chunks(&resolution), posts(&directory, &content, message.purpose, today));
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     // Chunks are in the order of channels, and the app is the last of these.
     let carried = chunks.iter().filter(|(channel, _)| *channel != Channel::App).count();
+    let writes = writes(&tenant, register.changes, message_id, &resolution, chunks, &posts)?;
+    // Whoever stops a message takes its posts back, and none may come after that.
+    let mine = || {
+        Condition::All(vec![
+            Condition::Is("resolver", value(&resolver)),
+            Condition::Is("stopped", value(false)),
+            Condition::Missing("chunks"),
+        ])
+    };
+    let shown = Update::new()
+        .set("chunks", count)
+        .set("recipients", resolution.count())
+        .set("excluded", resolution.reasons())
+        .remove("resolver")
+        .remove("resolver_until");
+    let at = || key::message(school, message_id);
+    let shown = Write::update(TableName::Messaging, at(), shown, mine());
+    match write(app, writes, || Write::check(TableName::Messaging, at(), mine()), shown).await {
+        Ok(()) => {}
+        // Overtaken, or stopped meanwhile.
+        Err(StoreError::Conflict) => return again(app, school, message_id).await,
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(%school, message = %message_id, chunks = count, recipients = resolution.count(), excluded = resolution.excluded.len(), "fanned out");
     let carried = u32::try_from(carried).unwrap_or(u32::MAX);
+    enqueue(app, school, message_id, message.purpose, carried).await
+}
 
+/// What is written of a resolved message besides itself: chunks, who was left out, and last the posts. `consents` counts the
+/// choices that were known.
+fn writes(
+    tenant: &Tenant,
+    consents: u64,
+    message_id: MessageId,
+    resolution: &Resolution,
+    chunks: Vec<(Channel, Vec<Recipient>)>,
+    posts: &[About],
+) -> Result<Vec<Write>, StoreError> {
+    let school_id = tenant.id();
     let mut writes = Vec::new();
-    for (number, (channel, recipients)) in (0_u32..).zip(chunks) {
+    for (chunk, (channel, recipients)) in (0_u32..).zip(chunks) {
         let mut outcomes = Outcomes::queued(recipients.len());
         let mut status = ChunkStatus::Queued;
         if channel == Channel::App {
             outcomes.settle(Outcome::Sent);
             status = ChunkStatus::Posted;
         }
-        let roster = Roster {
-            school_id: school,
-            message_id,
-            chunk: number,
-            channel,
-            recipients,
-            revision: tenant.school.revision,
-            consents: register.changes,
-        };
+        let revision = tenant.school.revision;
+        let roster = Roster { school_id, message_id, chunk, channel, recipients, revision, consents };
         let state = ChunkState {
-            school_id: school,
+            school_id,
             message_id,
-            chunk: number,
+            chunk,
             status,
             outcomes,
             claims: 0,
@@ -168,55 +199,42 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     }
     let excluded: Vec<_> = resolution.excluded.iter().map(|(person, reason)| (*person, *reason)).collect();
     for (page, people) in (0_u32..).zip(excluded.chunks(EXCLUDED_PER_PAGE)) {
-        writes.push(Write::put(
-            &Excluded::new(&tenant.key, school, message_id, page, people),
-            Condition::Always,
-        )?);
+        let excluded = Excluded::new(&tenant.key, school_id, message_id, page, people);
+        writes.push(Write::put(&excluded, Condition::Always)?);
     }
-    for (number, about) in (0_u32..).zip(posts(&directory, &content, message.purpose, today)) {
-        let post = Post::new(&tenant.key, school, message_id, number, &about);
+    for (number, about) in (0_u32..).zip(posts) {
+        let post = Post::new(&tenant.key, school_id, message_id, number, about);
         writes.push(Write::put(&post, Condition::Always)?);
     }
-    // Whoever stops a message takes its posts back, and none may come after that.
-    let mine = || {
-        Condition::All(vec![
-            Condition::Is("resolver", value(&resolver)),
-            Condition::Is("stopped", value(false)),
-            Condition::Missing("chunks"),
-        ])
-    };
-    let at = || key::message(school, message_id);
-    let shown = Update::new()
-        .set("chunks", count)
-        .set("recipients", resolution.count())
-        .set("excluded", resolution.reasons())
-        .remove("resolver")
-        .remove("resolver_until");
-    // The odd ones go first, so that the last transaction, with which it all counts, holds as many of the posts as it can.
+    Ok(writes)
+}
+
+/// Writes in transactions of which each holds the message too: a worker that was overtaken writes nothing any more. The odd ones
+/// go first, so that the last transaction, with which it all counts, holds as many of the posts as it can.
+async fn write(
+    app: &App,
+    writes: Vec<Write>,
+    mine: impl Fn() -> Write,
+    shown: Write,
+) -> Result<(), StoreError> {
     let room = TRANSACTION_ITEMS - 1;
-    let mut size = if writes.len() > room && writes.len() % room > 0 { writes.len() % room } else { room };
-    let mut rest = writes.into_iter().peekable();
-    loop {
-        // One place of each transaction is the message itself: a worker that was overtaken writes nothing any more.
-        let mut some: Vec<_> = rest.by_ref().take(size).collect();
-        size = room;
-        let last = rest.peek().is_none();
-        some.push(if last {
-            Write::update(TableName::Messaging, at(), shown.clone(), mine())
-        } else {
-            Write::check(TableName::Messaging, at(), mine())
-        });
-        match app.tables.transact(some).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict) => return Err(FanOutError::Busy),
-            Err(error) => return Err(error.into()),
-        }
-        if last {
-            break;
-        }
+    let (first, rest) = writes.split_at(writes.len() % room);
+    let mut transactions: Vec<_> = [first]
+        .into_iter()
+        .filter(|some| !some.is_empty())
+        .chain(rest.chunks(room))
+        .map(<[_]>::to_vec)
+        .collect();
+    let mut last = transactions.pop().unwrap_or_default();
+    for some in &mut transactions {
+        some.push(mine());
     }
-    tracing::info!(%school, message = %message_id, chunks = count, recipients = resolution.count(), excluded = resolution.excluded.len(), "fanned out");
-    enqueue(app, school, message_id, message.purpose, carried).await
+    last.push(shown);
+    transactions.push(last);
+    for some in transactions {
+        app.tables.transact(some).await?;
+    }
+    Ok(())
 }
 
 /// The message is resolved already, or somebody is at it: its chunks are queued again, in case the first worker died before

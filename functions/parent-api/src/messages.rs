@@ -131,8 +131,7 @@ fn fields(first: &Seen<'_>, children: &Children<'_>) -> Fields {
 
 /// `GET /v1/me/messages`, newest first. A page may be short, or empty, and others follow.
 pub async fn list(app: &App, parent: &Parent, request: &Request) -> Result<Answer, ApiError> {
-    let before = request.query("cursor").and_then(|cursor| cursor.parse::<Position>().ok());
-    let size = request.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(50).clamp(1, 100);
+    let (size, before) = (request.page_size()?, request.cursor::<Position>()?);
     let views = views(app, parent).await?;
     let limit = (inbox::POSTS / views.len().max(1)).max(1);
     let mut reads = Vec::new();

@@ -3,14 +3,14 @@
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Value, json};
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, request::Shows},
+    http::{Answer, ApiError, Problem, Request, request::Shows},
     id::{AuditId, PersonId, SchoolId},
     privacy::audit::Entry,
     store::key::{self, TableName},
     time,
 };
 
-use crate::{App, page_size};
+use crate::App;
 
 /// How many entries are looked at for one page where only some are wanted: a month of one school's, in a few calls.
 const LOOK_AT: usize = 5_000;
@@ -39,8 +39,7 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let person = read(request, "person_id", "person_id in the query is a person's id")?;
     let from = day(request, "from")?;
     let until = day(request, "until")?;
-    let after: Option<AuditId> =
-        read(request, "cursor", "cursor in the query is the next_cursor of the page before")?;
+    let (size, after) = (request.page_size()?, request.cursor::<AuditId>()?);
     let wanted = Wanted { person, actor: request.query("actor") };
     let tenant = app.tenant(school).await?;
     // Ids sort by time: days are bounds of the key, and entries before or after them are not read.
@@ -53,7 +52,6 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let after = after.map(|entry| key::audit(school, entry).sk);
     let mut before = [end, after].into_iter().flatten().min().unwrap_or_else(|| format!("{}~", key::AUDIT));
 
-    let size = page_size(request);
     let batch = if wanted.everything() { size } else { AT_A_TIME };
     let limit = i32::try_from(batch).map_err(ApiError::internal)?;
     let partition = key::audit_partition(school);
@@ -95,7 +93,7 @@ fn read<T: std::str::FromStr>(
     detail: &str,
 ) -> Result<Option<T>, Problem> {
     let read = request.query(name).map(str::parse).transpose();
-    read.map_err(|_| Problem::fields(vec![FieldError::new("", name, detail)]))
+    read.map_err(|_| Problem::query(name, detail))
 }
 
 /// A day in the query.

@@ -76,6 +76,9 @@ pub async fn change<T>(
     Err(StoreError::Conflict.into())
 }
 
+/// The largest whole number that every reader of JSON keeps as it is: far more than anything is ever written.
+const MAX_VERSION: u64 = 9_007_199_254_740_991;
+
 /// Refuses to change what is no longer what the office looked at. Without a version, whatever is there is meant.
 pub fn is_unmoved(looked_at: Option<u64>, stored: Option<&Versions>) -> Result<(), Problem> {
     if looked_at.is_none_or(|version| stored.is_some_and(|stored| stored.rev == version)) {
@@ -86,10 +89,11 @@ pub fn is_unmoved(looked_at: Option<u64>, stored: Option<&Versions>) -> Result<(
 
 /// The version in the query, if there is one.
 pub fn version_in_query(request: &Request) -> Result<Option<u64>, Problem> {
-    request.query("version").map(str::parse).transpose().map_err(|_| {
-        let detail = "version in the query is the number that was told";
-        Problem::fields(vec![FieldError::new("", "version", detail)])
-    })
+    let Some(version) = request.query("version") else { return Ok(None) };
+    let version = version.parse().ok().filter(|version| (1..=MAX_VERSION).contains(version));
+    version
+        .map(Some)
+        .ok_or_else(|| Problem::query("version", "version in the query is the number that was told"))
 }
 
 /// `POST …/people`: somebody whom no file names. Uploads neither change them nor call them missing.

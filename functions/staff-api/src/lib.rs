@@ -214,8 +214,3 @@ async fn at_school(
         _ => Err(Problem::not_found().into()),
     }
 }
-
-/// How many items a page has: `limit`, between 1 and 100, 50 by default.
-fn page_size(request: &Request) -> usize {
-    request.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(50_usize).clamp(1, 100)
-}

@@ -26,7 +26,7 @@ use shared::{
     time,
 };
 
-use crate::{App, page_size};
+use crate::App;
 
 /// The school's people, and whom of them the draft would reach now.
 async fn resolve(app: &App, tenant: &Tenant, draft: &Draft) -> Result<(Directory, Resolution), ApiError> {
@@ -212,12 +212,9 @@ async fn enqueue(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
 
 /// `GET …/messages`, newest first.
 pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+    let (size, before) = (request.page_size()?, request.cursor::<MessageId>()?);
+    let before = before.map(|message| key::message(school, message).sk);
     let tenant = app.tenant(school).await?;
-    let before = request
-        .query("cursor")
-        .and_then(|cursor| cursor.parse::<MessageId>().ok())
-        .map(|message| key::message(school, message).sk);
-    let size = page_size(request);
     let limit = i32::try_from(size).map_err(ApiError::internal)?;
     let items = app
         .tables
@@ -329,6 +326,8 @@ async fn body(app: &App, tenant: &Tenant, message: &Message) -> Result<Value, Ap
 /// `GET …/messages/{message_id}/recipients`: per person, what became of it. Whoever shares a contact point stands under
 /// `excluded` as `duplicate`; whoever acknowledged what was not sent to them, because they came to the pupil later, stands last.
 pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+    // The order is the stored one and grows only at its end, so a place in it is a cursor.
+    let (size, from) = (request.page_size()?, request.cursor::<usize>()?.unwrap_or(0));
     let (tenant, message) = find(app, request, school).await?;
     let mut people = Vec::new();
     let mut acknowledged: BTreeMap<PersonId, _> = acknowledgements(app, &message)
@@ -355,9 +354,7 @@ pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Resul
     let mut later: Vec<_> = acknowledged.into_iter().collect();
     later.sort_by(|one, other| one.1.cmp(&other.1));
     people.extend(later.into_iter().map(|(person, at)| json!({"person_id": person, "channel": Channel::App, "status": Outcome::Delivered, "reason": null, "acknowledged_at": at})));
-    // The order is the stored one and grows only at its end, so a place in it is a cursor.
-    let from: usize = request.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
-    let to = from.saturating_add(page_size(request)).min(people.len());
+    let to = from.saturating_add(size).min(people.len());
     let next_cursor = (to < people.len()).then(|| to.to_string());
     Answer::json(200, json!({"items": people.get(from..to).unwrap_or_default(), "next_cursor": next_cursor}))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff},
+    http::{Answer, ApiError, Problem, Request, Staff},
     id::{PersonId, SchoolId},
     person::{
         Person, Role,
@@ -13,23 +13,21 @@ use shared::{
     time,
 };
 
-use crate::{App, apart, links, page_size, search::Search};
+use crate::{App, apart, links, search::Search};
 
 /// `GET …/people`, in the order in which they came.
 pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
-    let fault = |name, detail| Problem::fields(vec![FieldError::new("", name, detail)]);
     let role = match request.query("role") {
         None => None,
         Some(word) => {
             let role = Role::ALL.into_iter().find(|role| role.word() == word);
-            Some(role.ok_or_else(|| fault("role", "role in the query is pupil, contact, staff or governor"))?)
+            Some(role.ok_or_else(|| {
+                Problem::query("role", "role in the query is pupil, contact, staff or governor")
+            })?)
         }
     };
-    let after = request.query("cursor").map(str::parse).transpose();
-    let after =
-        after.map_err(|_| fault("cursor", "cursor in the query is the next_cursor of the page before"))?;
-    page(app, staff, school, after, page_size(request), |person| role.is_none_or(|role| role == person.role))
-        .await
+    let (size, after) = (request.page_size()?, request.cursor()?);
+    page(app, staff, school, after, size, |person| role.is_none_or(|role| role == person.role)).await
 }
 
 /// `POST …/people/search`.

@@ -22,7 +22,7 @@ use shared::{
     time,
 };
 
-use crate::{App, apart, page_size};
+use crate::{App, apart};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,14 +112,11 @@ async fn tell(app: &App, asked: &SubjectRequest) -> Result<(), ApiError> {
 
 /// `GET …/subject-requests`, the newest first; without those about whoever is kept from the one who looks.
 pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
-    let fault = |code, detail| Problem::fields(vec![FieldError::new("", code, detail)]);
     let status = request.query("status");
     if status.is_some_and(|status| status != "open" && status != "closed") {
-        return Err(fault("status", "status in the query is open or closed").into());
+        return Err(Problem::query("status", "status in the query is open or closed").into());
     }
-    let before = request.query("cursor").map(str::parse::<RequestId>).transpose();
-    let before =
-        before.map_err(|_| fault("cursor", "cursor in the query is the next_cursor of the page before"))?;
+    let (size, before) = (request.page_size()?, request.cursor::<RequestId>()?);
     let tenant = app.tenant(school).await?;
     let partition = key::school_partition(school);
     let items = app.tables.query(TableName::Directory, &partition, key::SUBJECT_REQUESTS).await?;
@@ -130,7 +127,7 @@ pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId)
             && status.is_none_or(|status| status == asked.status())
             && !asked.people().any(|person| hidden.contains(&person))
     });
-    let page: Vec<_> = wanted.by_ref().take(page_size(request)).collect();
+    let page: Vec<_> = wanted.by_ref().take(size).collect();
     let next_cursor = wanted.next().and(page.last()).map(|asked| asked.request_id);
     let items = page.into_iter().map(|asked| body(&tenant, asked)).collect::<Result<Vec<_>, _>>()?;
     Answer::json(200, json!({"items": items, "next_cursor": next_cursor}))

@@ -29,7 +29,6 @@ use shared::{
 use crate::{
     App,
     connectors::{self, Names},
-    page_size,
 };
 
 /// The file names that are taken.
@@ -130,12 +129,9 @@ pub async fn create(
 
 /// `GET …/uploads`, newest first.
 pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+    let (size, before) = (request.page_size()?, request.cursor::<UploadId>()?);
+    let before = before.map(|upload| key::upload(school, upload).sk);
     app.tenant(school).await?;
-    let before = request
-        .query("cursor")
-        .and_then(|cursor| cursor.parse::<UploadId>().ok())
-        .map(|upload| key::upload(school, upload).sk);
-    let size = page_size(request);
     let limit = i32::try_from(size).map_err(ApiError::internal)?;
     let items = app
         .tables

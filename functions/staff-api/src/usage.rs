@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{ToSpan, civil::Date};
 use serde_json::json;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request},
+    http::{Answer, ApiError, Problem, Request},
     id::SchoolId,
     privacy::usage::Usage,
     store::key::{self, TableName},
@@ -26,7 +26,7 @@ pub async fn get(app: &App, request: &Request, school: SchoolId) -> Result<Answe
     let from = from.unwrap_or_else(|| until.saturating_sub((DAYS - 1).days()));
     if until < from || (until - from).get_days() >= MAX_DAYS {
         let detail = "ask for 1 to 92 days, the first of them first";
-        return Err(Problem::fields(vec![FieldError::new("", "from", detail)]).into());
+        return Err(Problem::query("from", detail).into());
     }
     app.tenant(school).await?;
     let range = (key::usage_of(from), format!("{}\u{10ffff}", key::usage_of(until)));

@@ -21,23 +21,18 @@ use shared::{
     },
 };
 
-use crate::{App, page_size};
+use crate::App;
 
 /// How many reviews are read for one page: those of another status are passed over, and an office has few.
 const READ: i32 = 500;
 
 /// `GET …/verifications?status=review`, the newest first.
 pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
-    let tenant = app.tenant(school).await?;
     let status: ReviewStatus = serde_json::from_value(request.query("status").unwrap_or("review").into())
-        .map_err(|_| {
-            let detail = "ask for review, alert, approved or refused";
-            Problem::fields(vec![FieldError::new("/status", "unknown", detail)])
-        })?;
-    let before = request
-        .query("cursor")
-        .and_then(|cursor| cursor.parse::<VerificationId>().ok())
-        .map(|id| key::review(school, id).sk);
+        .map_err(|_| Problem::query("status", "status in the query is review, alert, approved or refused"))?;
+    let (size, before) = (request.page_size()?, request.cursor::<VerificationId>()?);
+    let before = before.map(|id| key::review(school, id).sk);
+    let tenant = app.tenant(school).await?;
     let partition = key::school_partition(school);
     let items =
         app.tables.latest(TableName::Access, &partition, key::REVIEWS, before.as_deref(), READ).await?;
@@ -49,11 +44,11 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
             let details = review.details(&tenant.key)?;
             bodies.push(body(&review, &details));
         }
-        if bodies.len() == page_size(request) {
+        if bodies.len() == size {
             break;
         }
     }
-    let more = bodies.len() == page_size(request) || i32::try_from(read).is_ok_and(|read| read == READ);
+    let more = bodies.len() == size || i32::try_from(read).is_ok_and(|read| read == READ);
     Answer::json(200, json!({"items": bodies, "next_cursor": last.filter(|_| more)}))
 }
 

@@ -6,14 +6,15 @@ use std::{
 };
 
 use crate::{
+    contract::{self, Effort},
     error::{Context, Error, Result},
     paths,
     stack::Stack,
     venv,
 };
 
-/// Runs all steps in order and fails if any did. The integration tests come last, so theirs are the closing lines.
-pub async fn run() -> Result<()> {
+/// Runs all steps in order and fails if any did. What needs the stack comes last, so its are the closing lines.
+pub async fn run(effort: Effort) -> Result<()> {
     let mut failed = Vec::new();
     let mut note = |name: &str, result: Result<()>| {
         if let Err(error) = result {
@@ -33,8 +34,16 @@ pub async fn run() -> Result<()> {
     note("dependencies", heading("Dependencies").and_then(|()| dependencies()));
     let unit = ["test", "--workspace", "--exclude", "tests", "--no-fail-fast"];
     note("unit tests", heading("Unit, property and documentation tests").and_then(|()| cargo(&unit, &[])));
-    heading("Integration tests")?;
-    note("integration tests", integration().await);
+    let state = paths::root().join("target/local-test");
+    match Stack::start(&state).await {
+        Ok(stack) => {
+            note("integration tests", heading("Integration tests").and_then(|()| integration(&state)));
+            // After them: it uses up the claims that one address may make in an hour.
+            heading("Contract")?;
+            note("contract", contract::run(&stack, &state, effort).await);
+        }
+        Err(error) => note("stack", Err(error)),
+    }
     if failed.is_empty() { Ok(()) } else { Err(Error::Failed(format!("Failed: {}.", failed.join(", ")))) }
 }
 
@@ -103,14 +112,10 @@ fn dependencies() -> Result<()> {
     cargo(&["deny", "check", "licenses", "sources", "bans"], &[])
 }
 
-async fn integration() -> Result<()> {
-    let state = paths::root().join("target/local-test");
-    let stack = Stack::start(&state).await?;
+fn integration(state: &Path) -> Result<()> {
     let file = state.join("stack.json");
     let file = file.to_string_lossy();
     // By its name within the workspace: see `package` for why not by package.
     let args = ["test", "--workspace", "--test", "it", "--no-fail-fast"];
-    let result = cargo(&args, &[("BOOKBAG_STACK", &*file), ("INSTA_UPDATE", "no")]);
-    drop(stack);
-    result
+    cargo(&args, &[("BOOKBAG_STACK", &*file), ("INSTA_UPDATE", "no")])
 }

@@ -6,9 +6,11 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench, ci,
+    contract::{self, Effort},
     daemon::{self, Binaries},
     demo,
     error::{Context, Result},
+    paths,
     sample::{MIN_PUPILS, School},
     show,
     stack::{Stack, StackFile},
@@ -86,7 +88,17 @@ enum Command {
         seed: u64,
     },
     /// Run everything CI runs.
-    Test,
+    Test {
+        /// Ask far more of the API by its contract.
+        #[arg(long)]
+        long_contract: bool,
+    },
+    /// Ask the running stack everything that infra/openapi.yaml describes, and hold the answers against it.
+    Contract {
+        /// Ask far more.
+        #[arg(long)]
+        long: bool,
+    },
     /// Build for release and measure: what a start, a message and an upload cost, held against the bounds.
     Bench(bench::Options),
     /// Hold the stack; what `up` starts in the background.
@@ -121,7 +133,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Outbox => print(&show::outbox(&Stack::from_env().await?).await?),
         Command::Calls => print(&show::calls(&Stack::from_env().await?).await?),
         Command::Sample { pupils, seed } => print(&School::generate(pupils, seed).to_csv()),
-        Command::Test => ci::run().await,
+        Command::Test { long_contract } => ci::run(effort(long_contract)).await,
+        Command::Contract { long } => {
+            contract::run(&Stack::from_env().await?, &paths::state(), effort(long)).await
+        }
         Command::Bench(options) => bench::run(options).await,
         Command::Serve { port, tap_port } => daemon::serve(port, tap_port).await,
     }
@@ -134,6 +149,10 @@ fn parse_pupils(text: &str) -> Result<usize, String> {
 
 fn binaries(no_build: bool) -> Binaries {
     if no_build { Binaries::Keep } else { Binaries::Build }
+}
+
+fn effort(long: bool) -> Effort {
+    if long { Effort::Long } else { Effort::Usual }
 }
 
 async fn logs(function: Option<String>) -> Result<()> {

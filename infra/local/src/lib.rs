@@ -8,6 +8,7 @@ pub mod aws;
 pub mod bench;
 pub mod cli;
 pub mod cloud;
+pub mod contract;
 pub mod daemon;
 pub mod demo;
 pub mod error;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Interpreters tried in turn; `PYTHON` comes before them.
-const CANDIDATES: [&str; 6] = ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
+const CANDIDATES: [&str; 6] = ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11"];
 
 /// Makes the emulator's venv if need be and returns its interpreter.
 pub fn stack() -> Result<PathBuf> {
@@ -38,6 +38,17 @@ pub fn bench() -> Result<PathBuf> {
     let modules = ["phonenumbers", "email_validator"];
     let what = "Installing what the ingestion is measured beside into its own venv";
     ensure("venv-bench", "requirements-bench.txt", &modules, what)
+}
+
+/// Makes the venv of what drives the API by its contract if need be and returns its interpreter.
+pub fn contract() -> Result<PathBuf> {
+    let modules = ["schemathesis"];
+    ensure(
+        "venv-contract",
+        "requirements-contract.txt",
+        &modules,
+        "Installing schemathesis into its own venv",
+    )
 }
 
 fn ensure(name: &str, requirements: &str, modules: &[&str], what: &str) -> Result<PathBuf> {
@@ -115,10 +126,10 @@ fn find_python() -> Result<PathBuf> {
     }
     Err(Error::Setup(match found {
         Some(version) => {
-            format!("Python 3.10 or newer is needed, but only {version} was found (PYTHON=… names another).")
+            format!("Python 3.11 or newer is needed, but only {version} was found (PYTHON=… names another).")
         }
         None => {
-            "Python 3.10 or newer is needed, but none was found on the PATH (PYTHON=… names one).".to_owned()
+            "Python 3.11 or newer is needed, but none was found on the PATH (PYTHON=… names one).".to_owned()
         }
     }))
 }
@@ -127,7 +138,7 @@ fn is_recent(version: &str) -> bool {
     version
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)))
-        .is_some_and(|version| version >= (3, 10))
+        .is_some_and(|version| version >= (3, 11))
 }
 
 fn run(command: &mut Command, failure: &str) -> Result<()> {
@@ -147,7 +158,7 @@ mod tests {
 
     #[test]
     fn python_versions_compare_as_numbers() {
-        assert!(is_recent("3.10") && is_recent("3.13") && is_recent("4.0"));
-        assert!(!is_recent("3.9") && !is_recent("2.7") && !is_recent(""));
+        assert!(is_recent("3.11") && is_recent("3.13") && is_recent("4.0"));
+        assert!(!is_recent("3.10") && !is_recent("2.7") && !is_recent(""));
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP: what every route shares. Requests and answers are plain values; API Gateway's types end here.
 
 pub mod idempotency;
+pub mod json;
 pub mod problem;
 pub mod request;
 pub mod staff;

@@ -97,6 +97,11 @@ impl Problem {
         }
     }
 
+    /// A parameter of the query that cannot be accepted.
+    pub fn query(name: &'static str, detail: &str) -> Self {
+        Self::fields(vec![FieldError::new("", name, detail)])
+    }
+
     /// Nothing there: the same for what never existed, for another school's, and for a malformed id.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "There is nothing here, or it belongs to another school.")

@@ -7,7 +7,10 @@ use aws_lambda_events::encodings::Body;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::problem::{ApiError, Code, FieldError, Problem};
+use super::{
+    json::{self, Fault},
+    problem::{ApiError, Code, FieldError, Problem},
+};
 use crate::{
     id::PersonId,
     privacy::audit::{self, Shown},
@@ -15,6 +18,11 @@ use crate::{
 
 /// The largest JSON body that any route takes. The contract's largest is a message: 100 kB of text and its audience.
 pub const MAX_BODY: usize = 256 * 1024;
+/// How many items the largest page has, and the usual one.
+const MAX_PAGE: usize = 100;
+const PAGE: usize = 50;
+/// The longest cursor of any list.
+const MAX_CURSOR: usize = 1024;
 
 /// One HTTP request.
 #[derive(Debug, Default)]
@@ -85,6 +93,21 @@ impl Request {
         self.query.get(name).map(String::as_str)
     }
 
+    /// How many items a page is to have: `limit`, 50 by default.
+    pub fn page_size(&self) -> Result<usize, Problem> {
+        let Some(limit) = self.query("limit") else { return Ok(PAGE) };
+        let limit = limit.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+        limit.ok_or_else(|| Problem::query("limit", "limit in the query is a number from 1 to 100"))
+    }
+
+    /// Where the page before ended: `cursor`.
+    pub fn cursor<T: FromStr>(&self) -> Result<Option<T>, Problem> {
+        let Some(cursor) = self.query("cursor") else { return Ok(None) };
+        let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR).and_then(|it| it.parse().ok());
+        let fault = || Problem::query("cursor", "cursor in the query is the next_cursor of the page before");
+        cursor.map(Some).ok_or_else(fault)
+    }
+
     /// A header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
@@ -105,39 +128,32 @@ impl Request {
         if self.body.len() > MAX_BODY {
             return Err(Problem::new(Code::TooLarge, format!("Send at most {MAX_BODY} bytes.")));
         }
-        let mut json = serde_json::Deserializer::from_slice(&self.body);
-        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let pointer = pointer(error.path());
-            let inner = error.inner();
-            // The reader also calls it a syntax error when a number stands where a word is expected.
-            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok();
-            if (inner.is_syntax() || inner.is_eof()) && !is_json {
-                return Problem::new(
-                    Code::MalformedBody,
-                    format!("The body is not valid JSON: line {}, column {}.", inner.line(), inner.column()),
-                );
-            }
+        let one = |pointer, code, detail| {
             Problem::new(
                 Code::MalformedBody,
                 "Correct the field listed under errors and send the request again.",
             )
-            .with_errors(vec![FieldError::new(
-                pointer,
-                "wrong_type_or_unknown_field",
-                reason(&inner.to_string()),
-            )])
+            .with_errors(vec![FieldError::new(pointer, code, detail)])
+        };
+        json::check(&self.body).map_err(|fault| match fault {
+            Fault::Syntax { line, column } => Problem::new(
+                Code::MalformedBody,
+                format!("The body is not one valid JSON value: line {line}, column {column}."),
+            ),
+            Fault::Repeated { pointer } => one(pointer, "repeated", "write each field once".to_owned()),
         })?;
-        json.end()
-            .map_err(|_| Problem::new(Code::MalformedBody, "The body goes on after the JSON value."))?;
-        Ok(read)
+        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            one(pointer(error.path()), "wrong_type_or_unknown_field", reason(&error.inner().to_string()))
+        })
     }
 }
 
 /// What the JSON reader said, without anything the caller sent: only sentences that name fields or types.
 fn reason(message: &str) -> String {
-    for known in ["unknown field", "missing field", "duplicate field"] {
+    for known in ["unknown field", "missing field"] {
         if let Some(rest) = message.strip_prefix(known) {
-            // A missing or duplicate field's name is ours; an unknown one's is the caller's, who may have typed anything there.
+            // A missing field's name is ours; an unknown one's is the caller's, who may have typed anything there.
             let name = rest.split('`').nth(1).filter(|_| known != "unknown field");
             return name.map_or_else(
                 || format!("{known}; check the spelling against the API description"),
@@ -156,7 +172,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |text, segment| match segment {
         Segment::Seq { index } => format!("{text}/{index}"),
-        Segment::Map { key } => format!("{text}/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Map { key } => format!("{text}/{}", json::escape(key)),
         Segment::Enum { variant } => format!("{text}/{variant}"),
         Segment::Unknown => text,
     })

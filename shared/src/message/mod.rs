@@ -7,6 +7,7 @@ pub mod inbox;
 pub mod outcome;
 pub mod post;
 pub mod render;
+pub mod selection;
 pub mod sms;
 pub mod store;
 pub mod template;
@@ -89,6 +90,9 @@ impl Draft {
         }
         if self.body.len() > MAX_BODY {
             fault("/body", "too_long", "write at most 100,000 bytes");
+        }
+        if self.body.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            fault("/body", "invalid", "leave out control characters other than tabs and line ends");
         }
         let subject = self.subject.as_deref().unwrap_or_default().trim();
         if self.channels.contains(&Channel::Email) && subject.is_empty() {

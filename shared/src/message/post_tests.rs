@@ -127,7 +127,7 @@ fn a_title_is_the_beginning_with_whole_placeholders() {
 /// The largest post is what a page's arithmetic says it is.
 #[test]
 fn the_largest_post_is_below_its_bound() {
-    let many: People = (0..PEOPLE as i64)
+    let many: People = (0..i64::try_from(PEOPLE).unwrap())
         .map(|n| PersonId::new(Timestamp::from_second(n).unwrap(), &[n.to_le_bytes()[0]; 10]))
         .collect();
     let about = About {

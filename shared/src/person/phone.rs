@@ -3,11 +3,11 @@
 //! A plain UK number takes a fast path over Ofcom's numbering plan; everything else goes to the `phonenumber` crate,
 //! whose first use costs 220 ms and 12 MB. A stored E.164 number is read back without it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::name::is_invisible;
+use super::name::visible;
 
 /// A valid number in E.164 (`+447700900123`). Prints masked.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,31 +83,35 @@ impl PhoneNumber {
     /// # Errors
     /// [`PhoneError`] says which repair the office has to make at the source.
     pub fn parse(raw: &str) -> Result<Parsed, PhoneError> {
-        let text: String = raw.chars().filter(|c| !is_invisible(*c)).collect();
+        let text = visible(raw);
         let text = text.trim();
         let unguarded = text
             .strip_prefix("=\"")
             .and_then(|t| t.strip_suffix('"'))
             .or_else(|| text.strip_prefix('\''))
             .unwrap_or(text);
-        let mut repaired = unguarded.len() != text.len();
-        if is_scientific(unguarded) {
-            return Err(PhoneError::Unrecoverable);
-        }
         let whole = unguarded.strip_suffix(".0").unwrap_or(unguarded);
-        repaired |= whole.len() != unguarded.len();
-        if whole.chars().any(|c| !c.is_ascii_digit() && !is_separator(c)) {
-            return Err(PhoneError::Letters);
-        }
+        let repaired = whole.len() != text.len();
+        let mut digits = String::with_capacity(whole.len());
+        // Whether a plus stands in front of everything, and whether one stands where none belongs.
+        let (mut leads, mut strays) = (false, false);
         // "(0)" inside an international number is the trunk zero written for people at home.
-        let joined: String =
-            whole.replace("(0)", " ").chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-        let digits: String = joined.chars().filter(char::is_ascii_digit).collect();
+        let said =
+            if whole.contains("(0)") { Cow::Owned(whole.replace("(0)", " ")) } else { Cow::Borrowed(whole) };
+        for c in said.chars() {
+            match c {
+                '0'..='9' => digits.push(c),
+                '+' if leads || !digits.is_empty() => strays = true,
+                '+' => leads = true,
+                c if is_separator(c) => {}
+                _ if is_scientific(unguarded) => return Err(PhoneError::Unrecoverable),
+                _ => return Err(PhoneError::Letters),
+            }
+        }
         if digits.is_empty() {
             return Err(PhoneError::Invalid);
         }
-        let plus_ok = joined.rfind('+').is_none_or(|at| at == 0);
-        let foreign = joined.starts_with('+') || digits.starts_with("00");
+        let foreign = leads || digits.starts_with("00");
         let significant = digits.trim_start_matches('0');
         let national = match significant.strip_prefix("44") {
             // UK national numbers have nine or ten digits; ten that start with 44 would be no UK number at all.
@@ -118,11 +122,11 @@ impl PhoneNumber {
             return Err(PhoneError::Placeholder);
         }
         if is_uk(national) {
-            let plain = plus_ok
-                && (digits == format!("0{national}") && !joined.starts_with('+')
-                    || digits == format!("44{national}")
-                    || digits == format!("0044{national}"));
-            return Ok(Parsed { number: Self(format!("+44{national}")), repaired: repaired || !plain });
+            let prefix = &digits[..digits.len() - national.len()];
+            let plain = !strays && (matches!(prefix, "44" | "0044") || prefix == "0" && !leads);
+            let prefix = prefix.len();
+            digits.replace_range(..prefix, "+44");
+            return Ok(Parsed { number: Self(digits), repaired: repaired || !plain });
         }
         if foreign && !significant.starts_with("44") {
             return international(significant).map(|number| Parsed { number, repaired });
@@ -163,7 +167,7 @@ fn is_filler(national: &str) -> bool {
 /// Ofcom's national numbering plan as far as it decides whether a number can exist: leading digits and length.
 /// 03, 08 and 05 are non-geographic, 070 personal numbers, 076 pagers (07624 is the Isle of Man's mobiles).
 fn is_uk(national: &str) -> bool {
-    let nine_digit_areas = [
+    const NINE_DIGIT_AREAS: [&str; 42] = [
         "16973", "16974", "16977", "1750", "1606", "1204", "1208", "1254", "1276", "1297", "1298", "1363",
         "1364", "1384", "1386", "1404", "1420", "1460", "1461", "1480", "1488", "1524", "1527", "1562",
         "1566", "1629", "1635", "1647", "1659", "1695", "1726", "1744", "1827", "1837", "1884", "1900",
@@ -173,7 +177,7 @@ fn is_uk(national: &str) -> bool {
         (Some(b'7'), 10) => is_mobile(national) || national.starts_with("70"),
         (Some(b'1' | b'2' | b'3' | b'8'), 10) => true,
         (Some(b'5'), 10) => national.starts_with("55") || national.starts_with("56"),
-        (Some(b'1'), 9) => nine_digit_areas.iter().any(|area| national.starts_with(area)),
+        (Some(b'1'), 9) => NINE_DIGIT_AREAS.iter().any(|area| national.starts_with(area)),
         (Some(b'8'), 9) => national.starts_with("800"),
         _ => false,
     }

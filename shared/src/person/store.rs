@@ -456,7 +456,7 @@ pub fn without_former(tenant: &Tenant, at: Subject, before: &Versions) -> Write 
 }
 
 /// A person or a link, by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A person.
     Person(PersonId),

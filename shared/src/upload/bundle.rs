@@ -4,6 +4,11 @@ use std::borrow::Cow;
 
 use csv::{ReaderBuilder, StringRecord};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
 use super::{
     Refusal,
@@ -139,6 +144,26 @@ fn decode(bytes: &[u8]) -> Cow<'_, str> {
     encoding
         .decode_without_bom_handling_and_without_replacement(&bytes[mark..])
         .unwrap_or_else(|| Cow::Owned(WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()))
+}
+
+/// An instant, with or without a zone (then UTC, as the format says), or a day.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let local =
+        text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0))).ok()?;
+    TimeZone::UTC.to_timestamp(local).ok()
+}
+
+/// Whether an instant lies behind, give or take a time zone. One far ahead would make every later file look old.
+pub(super) fn is_past(at: Timestamp, today: Date) -> bool {
+    today.tomorrow().is_ok_and(|tomorrow| at.to_zoned(TimeZone::UTC).date() <= tomorrow)
+}
+
+/// Whether a day has come: the last day of something is not a part of it.
+pub(super) fn is_over(end: &str, today: Date) -> bool {
+    instant(end).is_some_and(|end| end.to_zoned(TimeZone::UTC).date() <= today)
 }
 
 /// Whether two words are one, but for case and punctuation.

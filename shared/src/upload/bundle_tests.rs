@@ -6,7 +6,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::{
-    person::{Role, email::EmailAddress, phone::PhoneNumber},
+    person::{Role, email::EmailAddress, guardianship::Link, phone::PhoneNumber},
     privacy::agreement::{Agreement, Field},
     upload::{
         archive::{self, Bundle},
@@ -55,8 +55,8 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     archive::tests::zip(&files)
 }
 
-fn id(identity: &Identity) -> &str {
-    match identity {
+fn id(roll: &Roll, at: usize) -> &str {
+    match roll.identity(at) {
         Identity::Id(id) => &id.id,
         _ => "?",
     }
@@ -67,12 +67,13 @@ pub(crate) fn people(roll: &Roll) -> Vec<String> {
     let mut people: Vec<_> = roll
         .people
         .iter()
-        .map(|((role, identity), entry)| {
+        .enumerate()
+        .map(|(at, entry)| {
             let person = &entry.value;
             let mut line = vec![
                 format!("{:03}", entry.row),
-                role.word().to_owned(),
-                id(identity).to_owned(),
+                person.role.word().to_owned(),
+                id(roll, at).to_owned(),
                 person.name.given().to_owned(),
                 person.name.family().to_owned(),
             ];
@@ -95,18 +96,11 @@ pub(crate) fn people(roll: &Roll) -> Vec<String> {
 
 /// Ties, one a line.
 pub(crate) fn ties(roll: &Roll) -> Vec<String> {
-    let tie =
-        |link: (&(Identity, Identity), &crate::upload::roll::Entry<crate::person::guardianship::Link>)| {
-            let ((pupil, contact), entry) = link;
-            let (link, responsibility) = (&entry.value, entry.value.parental_responsibility);
-            format!(
-                "{} {} {:?} {responsibility:?} {:?}",
-                id(pupil),
-                id(contact),
-                link.relationship,
-                link.priority
-            )
-        };
+    let tie = |((pupil, contact), entry): (&(usize, usize), &crate::upload::roll::Entry<Link>)| {
+        let (link, responsibility) = (&entry.value, entry.value.parental_responsibility);
+        let ends = [id(roll, *pupil), id(roll, *contact)].join(" ");
+        format!("{ends} {:?} {responsibility:?} {:?}", link.relationship, link.priority)
+    };
     roll.links.iter().map(tie).collect()
 }
 

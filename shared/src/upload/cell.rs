@@ -10,7 +10,7 @@ use crate::person::{
     DateOfBirth,
     email::EmailAddress,
     guardianship::Responsibility,
-    name::{MAX_NAME_CHARS, is_invisible, tidy},
+    name::{MAX_NAME_CHARS, bare, tidy},
     phone::{Parsed, PhoneError, PhoneKind, PhoneNumber},
 };
 
@@ -19,7 +19,7 @@ const MAX_AGE: i16 = 20;
 
 /// Whether the cell says "no value". Not used for names: Na and Null are surnames.
 pub fn is_blank(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let text = bare(text);
     text.is_empty()
         || text == "."
         || ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
@@ -28,17 +28,30 @@ pub fn is_blank(text: &str) -> bool {
 /// A name, tidied.
 pub fn name(text: &str) -> Result<String, Code> {
     let text = tidy(text);
-    if text.chars().count() > MAX_NAME_CHARS { Err(Code::NameTooLong) } else { Ok(text) }
+    if is_too_long(&text) { Err(Code::NameTooLong) } else { Ok(text) }
+}
+
+fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_NAME_CHARS && text.chars().count() > MAX_NAME_CHARS
 }
 
 /// Free text that is no name: an id, a class. Kept as text, leading zeros included.
 pub fn text(raw: &str) -> Option<String> {
-    let text = if is_blank(raw) { String::new() } else { tidy(raw) };
-    (!text.is_empty()).then(|| text.chars().take(MAX_NAME_CHARS).collect())
+    if is_blank(raw) {
+        return None;
+    }
+    let text = tidy(raw);
+    if is_too_long(&text) {
+        return Some(text.chars().take(MAX_NAME_CHARS).collect());
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// A year group without the words around it: `Year 3`, `NC Year 03` and `3` are one, `Reception` is `R`.
 pub fn year_group(raw: &str) -> Option<String> {
+    if let [b'1'..=b'9'] = raw.as_bytes() {
+        return Some(raw.to_owned());
+    }
     let text = text(raw)?.to_uppercase();
     let mut year = text.as_str();
     for word in ["NATIONAL", "CURRICULUM", "NC", "YEAR", "YR", "GROUP"] {
@@ -174,10 +187,12 @@ pub fn first_mobile(raw: &str) -> Option<PhoneNumber> {
 
 /// Yes, no, or nothing that can be relied on.
 pub fn yes_no(raw: &str) -> Option<bool> {
-    match raw.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" | "true" | "t" | "1" | "x" => Some(true),
-        "n" | "no" | "false" | "f" | "0" => Some(false),
-        _ => None,
+    let text = raw.trim();
+    let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is(&["y", "yes", "true", "t", "1", "x"]) {
+        Some(true)
+    } else {
+        is(&["n", "no", "false", "f", "0"]).then_some(false)
     }
 }
 

@@ -242,7 +242,7 @@ fn wild_variants() {
         </ContactDetails></Pupil></Pupils></CTF>"#;
     let roll = roll(file.as_bytes()).unwrap();
     // What stands in for a UPN is none, and no mistyped one either.
-    assert!(roll.of(Role::Pupil).all(|(identity, _)| matches!(identity, Identity::Likeness(_))));
+    assert!(roll.of(Role::Pupil).all(|(at, _)| matches!(roll.identity(at), Identity::Likeness(_))));
     assert!(found(&roll).iter().all(|(.., code)| code.starts_with("column_")), "{:?}", found(&roll));
     let contacts: BTreeMap<_, _> = roll
         .of(Role::Contact)

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use jiff::{Span, civil::Date};
 
 use super::finding::Code;
-use crate::person::name::is_invisible;
+use crate::person::name::bare;
 
 /// Whether `03/04/2016` is in April or in March.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ fn parse(raw: &str) -> Option<Written> {
 
 /// Takes a date apart; a time behind it, the name of the weekday and the like are left out.
 fn split(raw: &str) -> Option<([Piece; 4], usize)> {
-    let text = raw.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let text = bare(raw);
     // What makes Excel keep a cell as text.
     let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let text = text.strip_prefix('\'').unwrap_or(text).as_bytes();

@@ -43,7 +43,9 @@ const SAMPLE: usize = 4096;
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
     let wide = |encoding: &'static Encoding, body| encoding.decode_without_bom_handling(body).0;
     let (text, encoding) = if let Some(body) = bytes.strip_prefix(b"\xef\xbb\xbf") {
-        (String::from_utf8_lossy(body), "utf-8-bom")
+        // Sound text is looked at once, and quickly.
+        let sound = std::str::from_utf8(body).map(Cow::Borrowed);
+        (sound.unwrap_or_else(|_| String::from_utf8_lossy(body)), "utf-8-bom")
     } else if let Some(body) = bytes.strip_prefix(b"\xff\xfe") {
         (wide(UTF_16LE, body), "utf-16le")
     } else if let Some(body) = bytes.strip_prefix(b"\xfe\xff") {
@@ -147,16 +149,17 @@ pub fn is_garbled(cell: &str) -> bool {
         if c == char::REPLACEMENT_CHARACTER || ('\u{80}'..='\u{9f}').contains(&c) {
             return true;
         }
-        let first = byte_in_windows_1252(c).unwrap_or_default();
-        let more = match first {
-            0xc2..=0xdf => 1,
-            0xe0..=0xef => 2,
-            0xf0..=0xf4 => 3,
+        // From here on, Windows-1252 and Unicode number letters alike.
+        let more = match c {
+            '\u{c2}'..='\u{df}' => 1,
+            '\u{e0}'..='\u{ef}' => 2,
+            '\u{f0}'..='\u{f4}' => 3,
             _ => continue,
         };
         let follow = rest.clone().take(more).filter_map(byte_in_windows_1252).filter(|byte| {
             // ZOË’S is right: only what stands for letters of Western Europe is ever followed by quotation marks and dashes.
-            matches!(byte, 0x80..=0xbf) && !(matches!(first, 0xc6..=0xdf) && matches!(byte, 0x91..=0x97))
+            let is_western = !matches!(c, '\u{c6}'..='\u{df}');
+            matches!(byte, 0x80..=0xbf) && (is_western || !matches!(byte, 0x91..=0x97))
         });
         if follow.count() == more {
             return true;

@@ -62,7 +62,7 @@ impl Delimited {
 
 impl Records for Delimited {
     fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<(), Refusal>) -> Result<(), Refusal> {
-        let (mut cells, mut next, mut from, mut cell) = (Vec::new(), 1, 0, 0);
+        let (mut cells, mut next, mut from, mut cell, mut rest) = (Vec::new(), 1, 0, 0, self.cells.as_str());
         for line in &self.lines {
             for blank in next..line.row {
                 visit(blank, &[])?;
@@ -70,12 +70,12 @@ impl Records for Delimited {
             next = line.row + 1;
             cells.clear();
             let upto = line.cells as usize;
-            cells.extend(self.ends.get(cell..upto).unwrap_or_default().iter().map(|end| {
-                let to = *end as usize;
-                let text = self.cells.get(from..to).unwrap_or_default();
-                from = to;
-                text
-            }));
+            for end in self.ends.get(cell..upto).unwrap_or_default() {
+                let length = (*end - from) as usize;
+                let (text, behind) = rest.split_at_checked(length).unwrap_or_default();
+                (from, rest) = (*end, behind);
+                cells.push(text);
+            }
             cell = upto;
             cells.resize(cells.len().max(MAX_COLUMNS.min(line.width as usize)), "");
             visit(line.row, &cells)?;
@@ -154,7 +154,14 @@ impl State {
 
 /// Lets quotation marks behind `, ` be what they are meant to be.
 fn without_spaces_before_quotes(text: &str, separator: u8) -> Cow<'_, str> {
-    if !text.contains(" \"") {
+    // Marks behind a space in the middle of a cell are common, and none of them begins one.
+    let bytes = text.as_bytes();
+    let behind = bytes.iter().zip(bytes.iter().skip(1)).zip(bytes.iter().skip(2));
+    let begins_cell = behind.fold(false, |found, ((before, space), mark)| {
+        let is_start = [separator, b' ', b'\r', b'\n'].contains(before);
+        found | (is_start & (*space == b' ') & (*mark == b'"'))
+    });
+    if !begins_cell && !text.starts_with(" \"") {
         return Cow::Borrowed(text);
     }
     let (mut out, mut kept, mut spaces, mut state) = (String::new(), 0, 0, State::Start);

@@ -1,87 +1,161 @@
 //! What can only be said of a roll once every row is in.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
+    mem,
     sync::Arc,
 };
 
 use super::{
     finding::{Code, Finding},
+    index::Index,
     likeness,
-    roll::{Identity, Roll, full_fold},
+    roll::{Entry, Identity, Key, Referred, Roll, contact_points_of, full_fold},
+    row::LastPupil,
     store::Scope,
 };
-use crate::person::{
-    Role,
-    email::EmailAddress,
-    phone::{PhoneKind, PhoneNumber},
-};
+use crate::person::{Person, Role, phone::PhoneKind};
 
 impl Roll {
     /// What can only be said once every row is in.
     pub(super) fn close(&mut self) {
-        self.join_duplicates();
-        for entry in self.people.values_mut() {
-            // The order of merging: mobiles first, so that the same file read again is the same.
-            let person = Arc::make_mut(&mut entry.value);
-            person.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
-            person.groups.sort();
+        self.index = Index::default();
+        self.last = LastPupil::default();
+        self.disputed.clear();
+        let joined = self.join_duplicates();
+        self.arrange(&joined);
+        for entry in &mut self.people {
+            if entry.value.phones.len() > 1 || entry.value.groups.len() > 1 {
+                // The order of merging: mobiles first, so that the same file read again is the same.
+                let person = Arc::make_mut(&mut entry.value);
+                person.phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
+                person.groups.sort();
+            }
         }
         self.shared_contact_points();
         self.without_contact();
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     }
 
-    /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
-    /// is one when folded and an e-mail address or number is (case 11), unless title or relationship say that they are two, as of
-    /// father and son (case 12). The office parts them by hand.
-    fn join_duplicates(&mut self) {
-        let mut holders: BTreeMap<(String, String), Identity> = BTreeMap::new();
-        let mut joined: BTreeMap<Identity, Identity> = BTreeMap::new();
-        for (identity, entry) in self.of(Role::Contact) {
-            let person = &entry.value;
-            if !matches!(identity, Identity::InFamily(..))
-                || person.name.given().is_empty()
-                || person.name.family().is_empty()
-            {
-                continue;
-            }
-            let points = person
-                .emails
-                .iter()
-                .map(EmailAddress::expose)
-                .chain(person.phones.iter().map(PhoneNumber::expose));
-            for point in points {
-                let first = holders
-                    .entry((full_fold(&person.name), point.to_owned()))
-                    .or_insert_with(|| identity.clone());
-                let first = joined.get(first).unwrap_or(first);
-                if first != identity && !joined.contains_key(identity) && self.may_be_one(first, identity) {
-                    joined.insert(identity.clone(), first.clone());
-                }
-            }
+    /// As far as role, kind and the first letters tell two apart, which is nearly always.
+    fn rank(&self, at: usize) -> (Role, [u8; 8]) {
+        let (kind, text) = match self.identity(at) {
+            Identity::Id(id) => (0, id.id.as_str()),
+            Identity::Likeness(text) => (1, text),
+            Identity::InFamily(..) => (2, ""),
+        };
+        let mut rank = [kind; 8];
+        for (to, from) in rank[1..].iter_mut().zip(text.bytes().chain(std::iter::repeat(0))) {
+            *to = from;
         }
-        for (from, to) in joined {
-            let Some(entry) = self.people.remove(&(Role::Contact, from.clone())) else { continue };
-            if let Some(kept) = self.people.get_mut(&(Role::Contact, to.clone())) {
-                Arc::make_mut(&mut kept.value).add_contact_points(&entry.value);
+        (self.people[at].value.role, rank)
+    }
+
+    /// By role and identity; a contact without id by the pupil's, and not by where the pupil happens to stand.
+    fn compare(&self, one: usize, other: usize) -> Ordering {
+        match (self.identity(one), self.identity(other)) {
+            (Identity::InFamily(pupil, key), Identity::InFamily(another, other)) => {
+                self.compare(pupil, another).then_with(|| key.cmp(other))
             }
-            self.aliases.entry(to.clone()).or_default().push(from.clone());
-            let Identity::InFamily(pupil, _) = &from else { continue };
-            if let Some(link) = self.links.remove(&((**pupil).clone(), from.clone())) {
-                self.links.insert(((**pupil).clone(), to), link);
+            (key, another) => {
+                (self.people[one].value.role, key).cmp(&(self.people[other].value.role, another))
             }
         }
     }
 
-    /// Whether title and relationship let two contacts without ids, of different pupils, be one person.
-    fn may_be_one(&self, one: &Identity, other: &Identity) -> bool {
-        let contact = |of: &Identity| self.people.get(&(Role::Contact, of.clone())).map(|entry| &entry.value);
-        let tie = |of: &Identity| match of {
-            Identity::InFamily(pupil, _) => self.links.get(&((**pupil).clone(), of.clone())),
-            Identity::Id(_) | Identity::Likeness(_) => None,
+    /// Brings people and ties into an order that is not the file's, without those who were joined with others: rows that were sorted
+    /// in another way plan the same.
+    fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
+        // Whom it only refers to come last.
+        let is_absent = |at: usize| self.referred.contains_key(&at);
+        let mut order: Vec<usize> = (0..self.people.len()).filter(|at| !joined.contains_key(at)).collect();
+        order.sort_by_cached_key(|at| (is_absent(*at), self.rank(*at)));
+        order
+            .chunk_by_mut(|one, other| {
+                is_absent(*one) == is_absent(*other) && self.rank(*one) == self.rank(*other)
+            })
+            .for_each(|alike| alike.sort_unstable_by(|one, other| self.compare(*one, *other)));
+        let mut places = vec![0; self.people.len()];
+        for (place, at) in order.iter().enumerate() {
+            places[*at] = place;
+        }
+        let moved = |key: Key| match key {
+            Key::InFamily(pupil, text) => Key::InFamily(places[pupil], text),
+            key => key,
         };
-        !contact(one).zip(contact(other)).is_some_and(|(one, other)| likeness::titles_contradict(one, other))
+        let keys = mem::take(&mut self.keys).into_iter().map(moved);
+        let mut people: Vec<_> = mem::take(&mut self.people).into_iter().zip(keys).map(Some).collect();
+        let mut referred = mem::take(&mut self.referred);
+        self.people.reserve_exact(order.len());
+        for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
+            match referred.remove(&at).zip(entry.value.source_ids.first()) {
+                Some((finding, id)) => {
+                    self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
+                }
+                None => {
+                    self.people.push(entry);
+                    self.keys.push(key);
+                }
+            }
+        }
+        let links = mem::take(&mut self.links).into_iter();
+        self.links = links.map(|((pupil, contact), tie)| ((places[pupil], places[contact]), tie)).collect();
+        let aliases = mem::take(&mut self.aliases).into_iter();
+        self.aliases =
+            aliases.map(|(at, keys)| (places[at], keys.into_iter().map(moved).collect())).collect();
+    }
+
+    /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
+    /// is one when folded and an e-mail address or number is (case 11), unless title or relationship say that they are two, as of
+    /// father and son (case 12). The office parts them by hand. Tells who was joined with whom.
+    fn join_duplicates(&mut self) -> BTreeMap<usize, usize> {
+        let mut unnumbered: Vec<usize> = (0..self.people.len())
+            .filter(|at| {
+                let name = &self.people[*at].value.name;
+                matches!(self.keys[*at], Key::InFamily(..))
+                    && !name.given().is_empty()
+                    && !name.family().is_empty()
+            })
+            .collect();
+        unnumbered.sort_unstable_by(|one, other| self.compare(*one, *other));
+        let mut holders: HashMap<(String, &str), usize> = HashMap::new();
+        let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
+        for at in unnumbered {
+            let person = &self.people[at].value;
+            let name = full_fold(&person.name);
+            for point in contact_points_of(person) {
+                let first = *holders.entry((name.clone(), point)).or_insert(at);
+                let first = joined.get(&first).copied().unwrap_or(first);
+                if first != at && !joined.contains_key(&at) && self.may_be_one(first, at) {
+                    joined.insert(at, first);
+                }
+            }
+        }
+        // In the order in which they were found, which is the order of the kept one's contact points.
+        let mut pairs: Vec<_> = joined.iter().map(|(from, to)| (*from, *to)).collect();
+        pairs.sort_unstable_by(|one, other| self.compare(one.0, other.0));
+        for (from, to) in pairs {
+            let other = Arc::clone(&self.people[from].value);
+            Arc::make_mut(&mut self.people[to].value).add_contact_points(&other);
+            let key = mem::replace(&mut self.keys[from], Key::Id);
+            if let Key::InFamily(pupil, _) = key
+                && let Some(link) = self.links.remove(&(pupil, from))
+            {
+                self.links.insert((pupil, to), link);
+            }
+            self.aliases.entry(to).or_default().push(key);
+        }
+        joined
+    }
+
+    /// Whether title and relationship let two contacts without ids, of different pupils, be one person.
+    fn may_be_one(&self, one: usize, other: usize) -> bool {
+        let tie = |at: usize| match self.keys[at] {
+            Key::InFamily(pupil, _) => self.links.get(&(pupil, at)),
+            Key::Id | Key::Likeness(_) => None,
+        };
+        !likeness::titles_contradict(&self.people[one].value, &self.people[other].value)
             && !tie(one).zip(tie(other)).is_some_and(|(one, other)| {
                 likeness::contradict(one.value.relationship, other.value.relationship)
             })
@@ -95,21 +169,21 @@ impl Roll {
         if self.links.is_empty() || self.scope == Scope::Partial {
             return;
         }
-        let mut reached: BTreeSet<&Identity> = BTreeSet::new();
-        let mut contacts: BTreeMap<&Identity, usize> = BTreeMap::new();
+        // Of each pupil, how many contacts and how many of them can be reached.
+        let mut contacts = vec![(0, 0); self.places()];
         for (pupil, contact) in self.links.keys() {
-            *contacts.entry(pupil).or_default() += 1;
-            let contact = self.people.get(&(Role::Contact, contact.clone()));
-            if contact.is_some_and(|entry| !entry.value.emails.is_empty() || !entry.value.phones.is_empty()) {
-                reached.insert(pupil);
-            }
+            let (all, reached) = &mut contacts[*pupil];
+            *all += 1;
+            let is_reached = |entry: &Entry<Arc<Person>>| contact_points_of(&entry.value).next().is_some();
+            *reached += usize::from(self.people.get(*contact).is_some_and(is_reached));
         }
         let mut found = Vec::new();
-        for (identity, entry) in self.of(Role::Pupil) {
-            if !reached.contains(identity) {
+        for (at, entry) in self.of(Role::Pupil) {
+            let (all, reached) = contacts[at];
+            if reached == 0 {
                 found.push(Finding::at(entry.row, "", Code::NoContact));
             }
-            if contacts.get(identity).is_some_and(|count| *count > MANY) {
+            if all > MANY {
                 found.push(Finding::at(entry.row, "", Code::ManyContacts));
             }
         }
@@ -122,22 +196,17 @@ impl Roll {
     fn shared_contact_points(&mut self) {
         /// Two parents, four grandparents and a childminder may share one; more is a filler.
         const TOO_MANY: usize = 8;
-        let mut holders: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
+        let mut holders: HashMap<&str, (usize, u32)> = HashMap::new();
         for (_, entry) in self.of(Role::Contact) {
-            let person = &entry.value;
-            let points = person
-                .emails
-                .iter()
-                .map(EmailAddress::expose)
-                .chain(person.phones.iter().map(PhoneNumber::expose));
-            for point in points {
+            for point in contact_points_of(&entry.value) {
                 let (count, row) = holders.entry(point).or_insert((0, entry.row));
                 *count += 1;
                 *row = (*row).min(entry.row);
             }
         }
-        let rows: Vec<_> =
+        let mut rows: Vec<_> =
             holders.values().filter(|(count, _)| *count > TOO_MANY).map(|(_, row)| *row).collect();
+        rows.sort_unstable();
         self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::SharedContactPoint)));
     }
 }

@@ -5,7 +5,7 @@
 //! likeness merely *proposes* that somebody is known under another one: the office decides (cases 55 to 61).
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,14 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     finding::{Code, Finding},
     likeness,
-    roll::{Entry, Identity, Roll, family_key, is_somebody_else, pupil_key},
+    roll::{Entry, Key, Roll, contact_points_of, family_key, full_fold, is_somebody_else, pupil_key},
 };
 use crate::{
     id::PersonId,
-    person::{
-        Person, Role, SourceId, email::EmailAddress, guardianship::Relationship, name::fold,
-        phone::PhoneNumber, store::Directory,
-    },
+    person::{Person, Role, SourceId, guardianship::Relationship, store::Directory},
 };
 
 /// Who an entry of the file is.
@@ -50,8 +47,9 @@ pub struct Proposal {
 
 /// Who everybody in the file is.
 #[derive(Debug, Default)]
-pub struct Who<'r> {
-    is: HashMap<(Role, &'r Identity), Is>,
+pub struct Who {
+    /// By the place among the roll's people.
+    is: Vec<Option<Is>>,
     /// People of the directory whom the file may or may not mean.
     pub undecided: BTreeSet<PersonId>,
     /// What the office is asked.
@@ -60,15 +58,15 @@ pub struct Who<'r> {
     pub findings: Vec<Finding>,
 }
 
-impl Who<'_> {
+impl Who {
     /// Who an entry is.
-    pub fn is(&self, role: Role, identity: &Identity) -> Is {
-        self.is.get(&(role, identity)).copied().unwrap_or(Is::Undecided)
+    pub fn is(&self, at: usize) -> Is {
+        self.is[at].unwrap_or(Is::Undecided)
     }
 
     /// The person an entry is, if it is anybody known.
-    pub fn person(&self, role: Role, identity: &Identity) -> Option<PersonId> {
-        match self.is(role, identity) {
+    pub fn person(&self, at: usize) -> Option<PersonId> {
+        match self.is(at) {
             Is::Known(id) | Is::Proposed(id) => Some(id),
             Is::New | Is::Undecided => None,
         }
@@ -76,135 +74,112 @@ impl Who<'_> {
 }
 
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
-/// Where the file speaks `for_a_part` of the school, somebody whom it only refers to is whoever the school knows by that id.
-pub fn who<'r>(
-    roll: &'r Roll,
+pub fn who(
+    roll: &Roll,
     directory: &Directory,
+    families: &HashMap<PersonId, Vec<PersonId>>,
     rejected: &BTreeSet<PersonId>,
     for_a_part: bool,
-) -> Who<'r> {
-    let families = directory.families();
-    let mut finder = Finder {
-        roll,
-        directory,
-        rejected,
-        for_a_part,
-        families,
-        who: Who::default(),
-        claims: BTreeMap::new(),
-    };
-    for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
-        finder.by_id(role);
-        finder.referred(role);
+) -> Who {
+    let who = Who { is: vec![None; roll.places()], ..Who::default() };
+    let mut finder = Finder { roll, directory, rejected, for_a_part, families, who, claims: HashSet::new() };
+    for role in Role::ALL {
+        let index = index(directory, role);
+        finder.by_id(role, &index);
+        finder.referred(role, &index);
+        drop(index);
         finder.by_likeness(role);
         finder.propose(role);
     }
     finder.who
 }
 
-struct Finder<'r, 'd> {
+struct Finder<'r> {
     roll: &'r Roll,
-    directory: &'d Directory,
-    rejected: &'d BTreeSet<PersonId>,
+    directory: &'r Directory,
+    rejected: &'r BTreeSet<PersonId>,
     for_a_part: bool,
-    who: Who<'r>,
+    who: Who,
     /// Contact -> the pupils they are tied to.
-    families: HashMap<PersonId, Vec<PersonId>>,
-    /// Who is taken by an entry of the file, and its row.
-    claims: BTreeMap<PersonId, u32>,
+    families: &'r HashMap<PersonId, Vec<PersonId>>,
+    /// Who is taken by an entry of the file.
+    claims: HashSet<PersonId>,
 }
 
-impl<'r> Finder<'r, '_> {
-    fn settle(&mut self, role: Role, identity: &'r Identity, entry: &Entry<Arc<Person>>, is: Is) {
+impl<'r> Finder<'r> {
+    fn settle(&mut self, at: usize, is: Is) {
         if let Is::Known(id) | Is::Proposed(id) = is {
-            self.claims.insert(id, entry.row);
+            self.claims.insert(id);
         }
-        self.who.is.insert((role, identity), is);
+        self.who.is[at] = Some(is);
     }
 
     /// Neither the entry nor whom it may mean is touched.
-    fn undecided(&mut self, role: Role, identity: &'r Identity, row: u32, code: Code, people: &[PersonId]) {
-        self.who.findings.push(Finding::at(row, "", code));
+    fn undecided(&mut self, at: usize, code: Code, people: &[PersonId]) {
+        self.who.findings.push(Finding::at(self.roll.people[at].row, "", code));
         self.who.undecided.extend(people);
-        self.who.is.insert((role, identity), Is::Undecided);
+        self.who.is[at] = Some(Is::Undecided);
     }
 
     /// Entries that bring ids: by the first id that anybody has.
-    fn by_id(&mut self, role: Role) {
-        let mut index: HashMap<&SourceId, Vec<PersonId>> = HashMap::new();
-        for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
-            for source in &person.source_ids {
-                index.entry(source).or_default().push(id);
-            }
-        }
+    fn by_id(&mut self, role: Role, index: &Index<'_>) {
         // By their own id before those who are only known by another: the own id has the better claim.
-        let mut entries: Vec<_> =
-            self.roll.of(role).filter(|(_, entry)| !entry.value.source_ids.is_empty()).collect();
-        let own = |entry: &Entry<Arc<Person>>| index.contains_key(&entry.value.source_ids[0]);
-        entries.sort_by_key(|(_, entry)| !own(entry));
-        for (identity, entry) in entries {
-            let ids = &entry.value.source_ids;
+        let roll = self.roll;
+        let (own, others): (Vec<_>, Vec<_>) = roll
+            .of(role)
+            .filter(|(_, entry)| !entry.value.source_ids.is_empty())
+            .partition(|(_, entry)| !holders(index, &entry.value.source_ids[0]).is_empty());
+        let owns = own.len();
+        for (nth, (at, entry)) in own.into_iter().chain(others).enumerate() {
             let mut found: Vec<PersonId> = Vec::new();
-            for holders in ids.iter().filter_map(|id| index.get(id)) {
-                found.extend(
-                    holders.iter().filter(|holder| !found.contains(*holder)).copied().collect::<Vec<_>>(),
-                );
+            for (_, holder) in entry.value.source_ids.iter().flat_map(|id| holders(index, id)) {
+                if !found.contains(holder) {
+                    found.push(*holder);
+                }
             }
             match found[..] {
                 [] => {}
                 // Only by its second id is it somebody who stands in the file under an own one.
-                [id] if self.claims.contains_key(&id) && !own(entry) => {
-                    self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
+                [id] if self.claims.contains(&id) && nth >= owns => {
+                    self.undecided(at, Code::IdReused, &[id]);
                 }
                 [id] => {
                     let before = self.directory.person(id);
                     if before.is_some_and(|before| is_somebody_else(before, &entry.value)) {
                         // The source gave the id to somebody new: nothing is inherited (case 57).
-                        self.undecided(role, identity, entry.row, Code::IdReused, &[id]);
+                        self.undecided(at, Code::IdReused, &[id]);
                     } else {
-                        self.settle(role, identity, entry, Is::Known(id));
+                        self.settle(at, Is::Known(id));
                     }
                 }
-                _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+                _ => self.undecided(at, Code::Ambiguous, &found),
             }
         }
     }
 
     /// Whom ties name by an id alone.
-    fn referred(&mut self, role: Role) {
-        let mut holders: HashMap<&Identity, Vec<PersonId>> = HashMap::new();
-        let absent: BTreeMap<_, _> = self.roll.absent(role).collect();
-        if self.for_a_part && !absent.is_empty() {
-            for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
-                for source in &person.source_ids {
-                    if let Some((identity, _)) = absent.get_key_value(&Identity::Id(source.clone())) {
-                        holders.entry(identity).or_default().push(id);
-                    }
-                }
-            }
-        }
-        for (identity, finding) in absent {
-            if let Some([id]) = holders.get(identity).map(Vec::as_slice) {
-                self.claims.insert(*id, finding.row);
-                self.who.is.insert((role, identity), Is::Known(*id));
-            } else {
-                self.who.findings.push(finding.clone());
+    fn referred(&mut self, role: Role, index: &Index<'_>) {
+        for (at, referred) in self.roll.absent(role) {
+            match holders(index, &referred.id) {
+                [(_, id)] if self.for_a_part => self.settle(at, Is::Known(*id)),
+                _ => self.who.findings.push(referred.finding.clone()),
             }
         }
     }
 
     /// Entries without ids, among people without ids. Of one who may be either of two people with ids, nobody can say either.
     fn by_likeness(&mut self, role: Role) {
-        let unnumbered: Vec<_> =
-            self.roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()).collect();
-        if unnumbered.is_empty() {
+        let roll = self.roll;
+        let mut unnumbered =
+            roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()).map(|(at, _)| at).peekable();
+        if unnumbered.peek().is_none() {
             return;
         }
-        let mut index: HashMap<Key, Vec<PersonId>> = HashMap::new();
-        let mut numbered: HashMap<Key, Vec<PersonId>> = HashMap::new();
+        let mut index: HashMap<Known, Vec<PersonId>> = HashMap::new();
+        let mut numbered: HashMap<Known, Vec<PersonId>> = HashMap::new();
         for (id, person) in self.directory.visible_people().filter(|(_, person)| person.role == role) {
             let is_known = person.source_ids.is_empty() || person.is_known_without_id;
-            if !is_known && (self.claims.contains_key(&id) || self.rejected.contains(&id)) {
+            if !is_known && (self.claims.contains(&id) || self.rejected.contains(&id)) {
                 continue;
             }
             let index = if is_known { &mut index } else { &mut numbered };
@@ -212,11 +187,11 @@ impl<'r> Finder<'r, '_> {
                 index.entry(key).or_default().push(id);
             }
         }
-        for (identity, entry) in unnumbered {
-            let aliases = self.roll.aliases.get(identity).into_iter().flatten();
+        for at in unnumbered {
+            let aliases = roll.aliases.get(&at).into_iter().flatten();
             let keys: Vec<_> =
-                std::iter::once(identity).chain(aliases).filter_map(|one| self.key(one)).collect();
-            let among = |index: &HashMap<Key, Vec<PersonId>>| {
+                std::iter::once(&roll.keys[at]).chain(aliases).filter_map(|one| self.key(one)).collect();
+            let among = |index: &HashMap<Known, Vec<PersonId>>| {
                 let found: BTreeSet<PersonId> =
                     keys.iter().filter_map(|key| index.get(key)).flatten().copied().collect();
                 found.into_iter().collect::<Vec<_>>()
@@ -226,54 +201,40 @@ impl<'r> Finder<'r, '_> {
                 [] => {
                     let either = among(&numbered);
                     if either.len() > 1 {
-                        self.undecided(role, identity, entry.row, Code::Ambiguous, &either);
+                        self.undecided(at, Code::Ambiguous, &either);
                     }
                 }
-                [id] => self.settle(role, identity, entry, Is::Known(id)),
-                _ => self.undecided(role, identity, entry.row, Code::Ambiguous, &found.clone()),
+                [id] => self.settle(at, Is::Known(id)),
+                _ => self.undecided(at, Code::Ambiguous, &found),
             }
         }
     }
 
     /// What an entry without ids is known by.
-    fn key(&self, identity: &Identity) -> Option<Key> {
-        match identity {
-            Identity::Id(_) => None,
-            Identity::Likeness(key) => Some((None, key.clone())),
-            Identity::InFamily(pupil, key) => Some((Some(self.who.person(Role::Pupil, pupil)?), key.clone())),
+    fn key(&self, key: &Key) -> Option<Known> {
+        match key {
+            Key::Id => None,
+            Key::Likeness(text) => Some((None, text.to_string())),
+            Key::InFamily(pupil, text) => Some((Some(self.who.person(*pupil)?), text.to_string())),
         }
     }
 
     /// The same for somebody of the directory: a contact has one key per family.
-    fn keys_of(&self, id: PersonId, person: &Person) -> Vec<Key> {
+    fn keys_of(&self, id: PersonId, person: &Person) -> Vec<Known> {
         match person.role {
             Role::Pupil => vec![(None, pupil_key(person))],
-            Role::Staff | Role::Governor => {
-                vec![(None, format!("{}\0{}", fold(person.name.given()), fold(person.name.family())))]
-            }
+            Role::Staff | Role::Governor => vec![(None, full_fold(&person.name))],
             Role::Contact => {
-                let point = person
-                    .email()
-                    .map(EmailAddress::expose)
-                    .or(person.phones.first().map(PhoneNumber::expose));
-                let key = family_key(&person.name, point);
-                self.families
-                    .get(&id)
-                    .into_iter()
-                    .flatten()
-                    .map(|pupil| (Some(*pupil), key.clone()))
-                    .collect()
+                let key = family_key(&person.name, contact_points_of(person).next());
+                let families = self.families.get(&id).into_iter().flatten();
+                families.map(|pupil| (Some(*pupil), key.clone())).collect()
             }
         }
     }
 
     /// Whoever is still nobody, among whoever is still not named.
     fn propose(&mut self, role: Role) {
-        let strangers: Vec<_> = self
-            .roll
-            .of(role)
-            .filter(|(identity, _)| !self.who.is.contains_key(&(role, *identity)))
-            .collect();
+        let strangers: Vec<_> = self.roll.of(role).filter(|(at, _)| self.who.is[*at].is_none()).collect();
         if !self.for_a_part {
             return self.propose_among(role, strangers, &BTreeSet::new());
         }
@@ -290,7 +251,7 @@ impl<'r> Finder<'r, '_> {
     fn propose_among(
         &mut self,
         role: Role,
-        strangers: Vec<(&'r Identity, &'r Entry<Arc<Person>>)>,
+        strangers: Vec<(usize, &'r Entry<Arc<Person>>)>,
         numberings: &BTreeSet<&str>,
     ) {
         let gone: BTreeSet<_> = self
@@ -307,7 +268,7 @@ impl<'r> Finder<'r, '_> {
                 && !ids.any(|id| gone.contains(&id))
         };
         let free = |id: &PersonId, person: &Person| {
-            !self.claims.contains_key(id)
+            !self.claims.contains(id)
                 && !self.who.undecided.contains(id)
                 && !self.rejected.contains(id)
                 && !is_kept(person)
@@ -327,29 +288,31 @@ impl<'r> Finder<'r, '_> {
         };
         let mut proposed: BTreeMap<usize, PersonId> =
             pairs.into_iter().map(|(left, right)| (left, known[right].0)).collect();
-        for (index, (identity, entry)) in strangers.into_iter().enumerate() {
+        for (index, (at, entry)) in strangers.into_iter().enumerate() {
             let Some(person) = proposed.remove(&index) else {
-                self.settle(role, identity, entry, Is::New);
+                self.settle(at, Is::New);
                 continue;
             };
             self.who.proposals.push(Proposal { row: entry.row, role, person_id: person });
             self.who.findings.push(Finding::at(entry.row, "", Code::SamePersonProposed));
-            self.settle(role, identity, entry, Is::Proposed(person));
+            self.settle(at, Is::Proposed(person));
         }
     }
 
     /// A contact is only looked for in the families they stand in.
     fn contacts_of_known_pupils(
         &self,
-        strangers: &[(&'r Identity, &'r Entry<Arc<Person>>)],
+        strangers: &[(usize, &'r Entry<Arc<Person>>)],
         known: &[(PersonId, &Person)],
     ) -> Vec<(usize, usize)> {
-        let left: HashMap<_, _> =
-            strangers.iter().enumerate().map(|(index, (identity, _))| (*identity, index)).collect();
+        if strangers.is_empty() || known.is_empty() {
+            return Vec::new();
+        }
+        let left: HashMap<_, _> = strangers.iter().enumerate().map(|(index, (at, _))| (*at, index)).collect();
         let right: HashMap<_, _> = known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let mut families: BTreeMap<PersonId, Vec<(usize, Relationship)>> = BTreeMap::new();
         for ((pupil, contact), entry) in &self.roll.links {
-            if let (Some(pupil), Some(index)) = (self.who.person(Role::Pupil, pupil), left.get(contact)) {
+            if let (Some(pupil), Some(index)) = (self.who.person(*pupil), left.get(contact)) {
                 families.entry(pupil).or_default().push((*index, entry.value.relationship));
             }
         }
@@ -375,5 +338,22 @@ impl<'r> Finder<'r, '_> {
     }
 }
 
+/// Who has which id, in the order of the ids.
+type Index<'d> = [(&'d SourceId, PersonId)];
+
+fn index(directory: &Directory, role: Role) -> Vec<(&SourceId, PersonId)> {
+    let people = directory.visible_people().filter(|(_, person)| person.role == role);
+    let mut index: Vec<_> =
+        people.flat_map(|(id, person)| person.source_ids.iter().map(move |known| (known, id))).collect();
+    index.sort_unstable();
+    index
+}
+
+fn holders<'i, 'd>(index: &'i Index<'d>, id: &SourceId) -> &'i Index<'d> {
+    let from = index.partition_point(|(known, _)| *known < id);
+    let to = index.partition_point(|(known, _)| *known <= id);
+    &index[from..to]
+}
+
 /// A family (contacts only) and what somebody is known by in it.
-type Key = (Option<PersonId>, String);
+type Known = (Option<PersonId>, String);

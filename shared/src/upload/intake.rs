@@ -13,6 +13,7 @@ use super::{
     finding::{Code, Finding},
     plan::HeldBecause,
     roll::{Gone, Roll},
+    row::Row,
     store::Scope,
 };
 use crate::{
@@ -34,31 +35,6 @@ pub struct Place {
     pub source: &'static str,
     /// Which of the file's columns, as an index to the names that findings use.
     label: u16,
-}
-
-/// One row on its way in: a pupil with at most one contact, or a member of staff or governor.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'r> {
-    /// Its number as the file's own program counts (a spreadsheet's header is 1).
-    pub number: u32,
-    /// Its cells.
-    pub cells: &'r [(Place, &'r str)],
-}
-
-impl<'r> Row<'r> {
-    /// The cell of a field. Of several, the first that is not empty.
-    pub fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
-        self.all(role, field).next()
-    }
-
-    /// All cells of a field that are not empty.
-    pub fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (Place, &'r str)> {
-        let wanted = Column { role, field };
-        self.cells
-            .iter()
-            .filter(move |(place, text)| place.column == wanted && !text.trim().is_empty())
-            .copied()
-    }
 }
 
 /// What a file says, as it is being read.
@@ -181,7 +157,7 @@ impl<'a> Intake<'a> {
             self.roll.rows += 1;
             self.last_row = Some(number);
         }
-        self.roll.row(Row { number, cells }, self.today, &self.labels);
+        self.roll.row(&Row::new(number, cells, self.today, &self.labels));
         Ok(())
     }
 

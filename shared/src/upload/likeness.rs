@@ -16,7 +16,8 @@ use jiff::civil::Date;
 pub(crate) use self::evidence::is_one_edit;
 use self::evidence::{Agreement, Evidence, Face};
 pub use self::people::{
-    Tied, colleagues, contacts, contradict, contradict_to_one, merges, pupils, titles_contradict,
+    Tied, colleagues, contacts, contradict, contradict_to_one, merges, pupils, sharing_contact_points,
+    titles_contradict,
 };
 
 /// What is known of somebody; whatever is not stays empty.

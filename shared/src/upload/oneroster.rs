@@ -6,16 +6,10 @@
 
 use std::collections::HashMap;
 
-use jiff::{
-    Timestamp,
-    civil::{Date, DateTime},
-    tz::TimeZone,
-};
-
 use super::{
     Refusal,
     archive::Archive,
-    bundle::{File, Record},
+    bundle::{File, Record, instant, is_over, is_past},
     cell,
     finding::Code,
     intake::Intake,
@@ -478,26 +472,6 @@ fn upn(record: Record<'_>, user_ids: Option<usize>, identifier: Option<usize>) -
     (listed.filter_map(|id| Some((user_ids?, id))))
         .chain(named.filter_map(|id| Some((identifier?, id))))
         .next()
-}
-
-/// An instant, with or without a zone (then UTC, as the format says), or a day.
-fn instant(text: &str) -> Option<Timestamp> {
-    if let Ok(at) = text.parse() {
-        return Some(at);
-    }
-    let local =
-        text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0))).ok()?;
-    TimeZone::UTC.to_timestamp(local).ok()
-}
-
-/// Whether an instant lies behind, give or take a time zone. One far ahead would make every later file look old.
-fn is_past(at: Timestamp, today: Date) -> bool {
-    today.tomorrow().is_ok_and(|tomorrow| at.to_zoned(TimeZone::UTC).date() <= tomorrow)
-}
-
-/// Whether a day has come: the last day of something is not a part of it.
-fn is_over(end: &str, today: Date) -> bool {
-    instant(end).is_some_and(|end| end.to_zoned(TimeZone::UTC).date() <= today)
 }
 
 #[cfg(test)]

@@ -341,7 +341,7 @@ fn a_sample_with_statuses_in_a_whole_bundle() {
     super::read(&archive, &mut intake).unwrap();
     let roll = intake.finish().unwrap();
     assert!(is_partial(&roll) && roll.links.is_empty() && roll.gone.is_empty());
-    assert!(roll.people.values().all(|entry| !entry.value.groups.is_empty()));
+    assert!(roll.people.iter().all(|entry| !entry.value.groups.is_empty()));
     assert!(findings(&roll).contains(&"2 enrollments.csv status mode_broken".to_owned()));
     assert_eq!(roll.people.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! The plan: what a file would change in a school's directory. Pure; likeness never decides who somebody is.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -13,14 +13,14 @@ use super::{
     identity::{self, Is, Proposal, Who},
     likeness::{self, Tied},
     merge::{self, Says},
-    roll::{Identity, Roll},
+    roll::Roll,
     store::Scope,
 };
 use crate::{
     id::{PersonId, UploadId},
     person::{
         Person, Role,
-        guardianship::{Link, Relationship},
+        guardianship::Link,
         store::{Directory, Subject},
     },
 };
@@ -164,20 +164,22 @@ pub struct Terms<'a> {
 pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
     let is_older = matches!((roll.exported_at, terms.last_export), (Some(this), Some(last)) if this < last);
     let scope = if roll.scope == Scope::Partial || is_older { &Scope::Partial } else { terms.scope };
-    let who = identity::who(roll, directory, terms.rejected, *scope == Scope::Partial);
+    let families = directory.families();
+    let who = identity::who(roll, directory, &families, terms.rejected, *scope == Scope::Partial);
     let mut planner = Planner {
         plan: Plan { findings: roll.findings.clone(), ..Plan::default() },
         roll,
         directory,
         who: &who,
+        upload: terms.upload.to_string(),
         terms,
         scope,
-        families: directory.families(),
-        named: BTreeSet::new(),
+        families: &families,
+        named: HashSet::new(),
         back: [0; 5],
-        of: HashMap::new(),
+        of: vec![None; roll.places()],
     };
-    for role in [Role::Pupil, Role::Contact, Role::Staff, Role::Governor] {
+    for role in Role::ALL {
         planner.people(role);
     }
     planner.links();
@@ -205,16 +207,17 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
 
 /// Versions that a dead import left under a generation that nobody sees, and that this plan does not replace.
 pub(super) fn withdrawals(directory: &Directory, changes: &[Change], generation: u64) -> Vec<Subject> {
-    let written: BTreeSet<_> = changes.iter().map(subject).collect();
     let people = directory.people.iter().map(|(id, stored)| (Subject::Person(*id), &stored.versions));
     let links =
         directory.links.iter().map(|(ends, stored)| (Subject::Link(ends.0, ends.1), &stored.versions));
-    people
-        .chain(links)
-        .filter(|(_, versions)| versions.live.generation > generation)
-        .map(|(subject, _)| subject)
-        .filter(|subject| !written.contains(subject))
-        .collect()
+    let unseen = people.chain(links).filter(|(_, versions)| versions.live.generation > generation);
+    let mut unseen: BTreeSet<_> = unseen.map(|(subject, _)| subject).collect();
+    if !unseen.is_empty() {
+        for change in changes {
+            unseen.remove(&subject(change));
+        }
+    }
+    unseen.into_iter().collect()
 }
 
 /// What a change is about.
@@ -275,20 +278,21 @@ struct Planner<'a> {
     plan: Plan,
     roll: &'a Roll,
     directory: &'a Directory,
-    who: &'a Who<'a>,
+    who: &'a Who,
     terms: Terms<'a>,
+    upload: String,
     scope: &'a Scope,
     /// Contact -> the pupils they are tied to.
-    families: HashMap<PersonId, Vec<PersonId>>,
+    families: &'a HashMap<PersonId, Vec<PersonId>>,
     /// People of the directory whom the file names.
-    named: BTreeSet<PersonId>,
+    named: HashSet<PersonId>,
     /// How many of each kind are named again as they were, in the order of the counts.
     back: [usize; 5],
     /// Who each entry of the file is from now on.
-    of: HashMap<(Role, &'a Identity), PersonId>,
+    of: Vec<Option<PersonId>>,
 }
 
-impl<'a> Planner<'a> {
+impl Planner<'_> {
     /// What the school has of each kind, in the order of the counts.
     fn stocks(&self) -> [Stock; 5] {
         let since = self.terms.now - crate::time::days(MEMORY_DAYS);
@@ -313,10 +317,10 @@ impl<'a> Planner<'a> {
         let ties = self.ties(role);
         let mut count = Count::default();
         let (mut after, mut seen) = (BTreeMap::new(), BTreeSet::new());
-        for (identity, entry) in self.roll.of(role) {
+        for (at, entry) in self.roll.of(role) {
             // A contact who stands in the file for undecided pupils alone would be tied to nobody.
-            let untied = ties.get(identity) == Some(&false);
-            let id = match self.who.is(role, identity) {
+            let untied = ties.get(at) == Some(&Some(false));
+            let id = match self.who.is(at) {
                 Is::Undecided => continue,
                 Is::New if untied => continue,
                 Is::Known(id) | Is::Proposed(id) if untied => {
@@ -324,16 +328,16 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 Is::New => {
-                    let id = self.new_id(role, identity);
+                    let id = self.new_id(at);
                     count.created += 1;
                     self.plan.changes.push(Change::Person(id, Arc::clone(&entry.value)));
-                    self.of.insert((role, identity), id);
+                    self.of[at] = Some(id);
                     continue;
                 }
                 Is::Known(id) | Is::Proposed(id) => id,
             };
             let Some(before) = self.directory.person(id) else { continue };
-            self.of.insert((role, identity), id);
+            self.of[at] = Some(id);
             self.named.insert(id);
             if merge::moves_birthday(before, &entry.value) {
                 self.plan.findings.push(Finding::at(entry.row, "", Code::DateChanged));
@@ -352,10 +356,8 @@ impl<'a> Planner<'a> {
                 after.insert(id, person);
             }
         }
-        for (identity, _) in self.roll.absent(role) {
-            if let Some(id) = self.who.person(role, identity) {
-                self.of.insert((role, identity), id);
-            }
+        for (at, _) in self.roll.absent(role) {
+            self.of[at] = self.who.person(at);
         }
         self.back[kind(role)] = after
             .iter()
@@ -425,30 +427,30 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Contact -> whether the file ties them to any pupil who is decided.
-    fn ties(&self, role: Role) -> HashMap<&'a Identity, bool> {
-        let mut ties = HashMap::new();
-        if role == Role::Contact {
-            for (pupil, contact) in self.roll.links.keys() {
-                *ties.entry(contact).or_default() |= self.of.contains_key(&(Role::Pupil, pupil));
-            }
+    /// Of everybody in the file who is tied to anybody, whether they are to any pupil who is decided.
+    fn ties(&self, role: Role) -> Vec<Option<bool>> {
+        if role != Role::Contact {
+            return Vec::new();
+        }
+        let mut ties = vec![None; self.roll.places()];
+        for (pupil, contact) in self.roll.links.keys() {
+            *ties[*contact].get_or_insert(false) |= self.of[*pupil].is_some();
         }
         ties
     }
 
-    fn new_id(&self, role: Role, identity: &Identity) -> PersonId {
-        let name = format!("{}\0{identity:?}", role.word());
-        PersonId::derived(self.terms.upload.made_at(), &self.terms.upload.to_string(), &name)
+    fn new_id(&self, at: usize) -> PersonId {
+        let name = [self.roll.people[at].value.role.word(), &self.roll.name(at)].join("\0");
+        PersonId::derived(self.terms.upload.made_at(), &self.upload, &name)
     }
 
     fn links(&mut self) {
         let mut count = Count::default();
-        let mut named = BTreeSet::new();
-        let mut joined_by_somebody_new = BTreeSet::new();
+        let mut named = HashSet::new();
+        let mut joined_by_somebody_new = HashSet::new();
         for ((pupil, contact), entry) in &self.roll.links {
-            let ends = (self.of.get(&(Role::Pupil, pupil)), self.of.get(&(Role::Contact, contact)));
-            let (Some(pupil), Some(contact)) = ends else { continue };
-            let ends = (*pupil, *contact);
+            let (Some(pupil), Some(contact)) = (self.of[*pupil], self.of[*contact]) else { continue };
+            let ends = (pupil, contact);
             if !named.insert(ends) {
                 continue;
             }
@@ -518,15 +520,16 @@ impl<'a> Planner<'a> {
 
     /// Whom the source says is gone.
     fn gone(&mut self) {
+        if self.roll.gone.is_empty() {
+            return;
+        }
         let mut index: HashMap<(Role, &str, &str), PersonId> = HashMap::new();
-        if !self.roll.gone.is_empty() {
-            for (id, person) in self.directory.visible_people() {
-                for source in &person.source_ids {
-                    index.insert((person.role, &source.source, &source.id), id);
-                }
+        for (id, person) in self.directory.visible_people() {
+            for source in &person.source_ids {
+                index.insert((person.role, &source.source, &source.id), id);
             }
         }
-        let written: BTreeSet<Subject> = self.plan.changes.iter().map(subject).collect();
+        let written: HashSet<Subject> = self.plan.changes.iter().map(subject).collect();
         let mut gone: BTreeSet<PersonId> = BTreeSet::new();
         for one in &self.roll.gone {
             gone.extend(index.get(&(one.role, one.source, one.id.as_str())));
@@ -553,53 +556,48 @@ impl Planner<'_> {
     /// Contacts whom the school keeps twice, as far as this file brings one of them or changes them (case 10): the office joins
     /// them, or not. Until then, one message goes to what they have in common.
     fn merges(&mut self) {
-        let written: BTreeSet<PersonId> = self
+        let changed: HashMap<PersonId, &Person> = self
             .plan
             .changes
             .iter()
             .filter_map(|change| match change {
-                Change::Person(id, person) if person.missing_since.is_none() => Some(*id),
+                Change::Person(id, person) if person.role == Role::Contact => Some((*id, &**person)),
                 _ => None,
             })
             .collect();
-        let rows: BTreeMap<PersonId, u32> = self
-            .roll
-            .of(Role::Contact)
-            .filter_map(|(identity, entry)| Some((*self.of.get(&(Role::Contact, identity))?, entry.row)))
-            .filter(|(id, _)| written.contains(id))
-            .collect();
-        if rows.is_empty() {
+        if changed.values().all(|person| person.missing_since.is_some()) {
             return;
         }
-        let mut ties: BTreeMap<PersonId, Vec<(PersonId, Relationship)>> = BTreeMap::new();
-        for ((pupil, contact), entry) in &self.roll.links {
-            let ends = (self.of.get(&(Role::Pupil, pupil)), self.of.get(&(Role::Contact, contact)));
-            if let (Some(pupil), Some(contact)) = ends {
-                ties.entry(*contact).or_default().push((*pupil, entry.value.relationship));
+        let others = self.directory.visible_people().filter(|(id, person)| {
+            person.role == Role::Contact && person.missing_since.is_none() && !changed.contains_key(id)
+        });
+        let contacts: Vec<_> = changed.iter().map(|(id, person)| (*id, *person)).chain(others).collect();
+        let mut contacts = likeness::sharing_contact_points(contacts);
+        contacts.sort_unstable_by_key(|(id, _)| *id);
+        let place = |contact: PersonId| contacts.binary_search_by_key(&contact, |(id, _)| *id).ok();
+        let mut twice: Vec<_> = contacts.iter().map(|(_, person)| Tied { person, to: Vec::new() }).collect();
+        let named = self.roll.links.iter().filter_map(|((pupil, contact), entry)| {
+            Some((self.of[*pupil]?, self.of[*contact]?, entry.value.relationship))
+        });
+        let known =
+            self.directory.visible_links().map(|(pupil, contact, link)| (pupil, contact, link.relationship));
+        for (pupil, contact, relationship) in named.chain(known) {
+            if let Some(place) = place(contact) {
+                twice[place].to.push((pupil, relationship));
             }
         }
-        for (pupil, contact, link) in self.directory.visible_links() {
-            ties.entry(contact).or_default().push((pupil, link.relationship));
-        }
-        let mut contacts: BTreeMap<PersonId, &Person> = self
-            .directory
-            .visible_people()
-            .filter(|(_, person)| person.role == Role::Contact && person.missing_since.is_none())
-            .collect();
-        for change in &self.plan.changes {
-            if let Change::Person(id, person) = change
-                && person.role == Role::Contact
-            {
-                contacts.insert(*id, person);
+        let mut rows: HashMap<PersonId, Option<u32>> = HashMap::new();
+        let pairs = likeness::merges(&twice).into_iter().map(|pair| [pair.left, pair.right]);
+        let pairs: Vec<_> = pairs.map(|pair| pair.map(|index| contacts[index].0)).collect();
+        let is_written = |id: &PersonId| changed.get(id).is_some_and(|person| person.missing_since.is_none());
+        rows.extend(pairs.iter().flatten().filter(|id| is_written(id)).map(|id| (*id, None)));
+        for (at, entry) in self.roll.of(Role::Contact) {
+            if let Some(row) = self.of[at].and_then(|id| rows.get_mut(&id)) {
+                *row = Some(entry.row);
             }
         }
-        let (people, twice): (Vec<_>, Vec<_>) = contacts
-            .into_iter()
-            .map(|(id, person)| (id, Tied { person, to: ties.remove(&id).unwrap_or_default() }))
-            .unzip();
-        for pair in likeness::merges(&twice) {
-            let rows = [pair.left, pair.right].map(|index| rows.get(&people[index]).copied());
-            if let Some(row) = rows.into_iter().flatten().max() {
+        for pair in pairs {
+            if let Some(row) = pair.iter().filter_map(|id| *rows.get(id)?).max() {
                 self.plan.findings.push(Finding::at(row, "", Code::MergeProposed));
             }
         }

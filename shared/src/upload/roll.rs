@@ -5,15 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 
 use super::{
     cell,
     column::Column,
     finding::{Code, Finding},
-    intake::{Place, Row, UPN},
+    index::Index,
+    intake::UPN,
     likeness,
     plan::HeldBecause,
+    row::{LastPupil, Row, add},
     store::Scope,
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
         email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::{PersonName, fold},
-        phone::{PhoneKind, PhoneNumber},
+        phone::PhoneNumber,
     },
     privacy::agreement::Field,
 };
@@ -32,14 +34,32 @@ const MAX_FINDINGS: usize = 20_000;
 
 /// What makes two rows speak of one person: an id as text, or what stands in for it. The text is only ever compared and
 /// hashed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Identity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Identity<'r> {
     /// An id, in somebody's numbering.
-    Id(SourceId),
+    Id(&'r SourceId),
     /// No id: pupils by folded name and date of birth, staff by folded name.
-    Likeness(String),
+    Likeness(&'r str),
     /// No id: a contact by folded name (or, nameless, by where they are reached) within one pupil's family.
-    InFamily(Box<Identity>, String),
+    InFamily(usize, &'r str),
+}
+
+/// An [`Identity`] as it is kept: an id is the person's own first one, and not kept twice.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    Id,
+    Likeness(Box<str>),
+    InFamily(usize, Box<str>),
+}
+
+impl Key {
+    fn of<'r>(&'r self, person: &'r Person) -> Identity<'r> {
+        match self {
+            Self::Id => person.source_ids.first().map_or(Identity::Likeness(""), Identity::Id),
+            Self::Likeness(text) => Identity::Likeness(text),
+            Self::InFamily(pupil, text) => Identity::InFamily(*pupil, text),
+        }
+    }
 }
 
 /// Somebody the file names, and the first row that does.
@@ -62,17 +82,31 @@ pub struct Gone {
     pub id: String,
 }
 
+/// Somebody whom ties name by an id alone.
+#[derive(Clone, Debug)]
+pub struct Referred {
+    /// What they are.
+    pub role: Role,
+    /// Their id.
+    pub id: SourceId,
+    /// What is found where nobody is known by it.
+    pub finding: Finding,
+}
+
 /// The families of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Roll {
-    /// Everybody, by role and identity. Shared with the plan: whoever is new goes there as they are.
-    pub people: BTreeMap<(Role, Identity), Entry<Arc<Person>>>,
-    /// Contacts without ids who stand in several families: the further identities of the first.
-    pub aliases: BTreeMap<Identity, Vec<Identity>>,
-    /// Pupil and contact -> tie.
-    pub links: BTreeMap<(Identity, Identity), Entry<Link>>,
-    /// Whom ties name by an id alone, and what is found where nobody is known by it.
-    pub referred: BTreeMap<(Role, Identity), Finding>,
+    /// Everybody, in the order of role and identity. Shared with the plan: whoever is new goes there as they are.
+    pub people: Vec<Entry<Arc<Person>>>,
+    /// What each of them is known by.
+    pub(super) keys: Vec<Key>,
+    /// Contacts without ids who stand in several families: what else they are known by.
+    pub(super) aliases: BTreeMap<usize, Vec<Key>>,
+    /// Pupil and contact, as places among the people -> tie.
+    pub links: BTreeMap<(usize, usize), Entry<Link>>,
+    /// Whom ties name by an id alone, and the file does not name anywhere, in the order of role and id. Their places are behind those
+    /// of the people.
+    pub(super) absent: Vec<Referred>,
     /// The columns of the header, of those that may be stored; none where the format has no header.
     pub columns: BTreeSet<Column>,
     /// Whom the source says is gone.
@@ -84,7 +118,13 @@ pub struct Roll {
     /// Why it has to wait, whatever it would do.
     pub held: Option<HeldBecause>,
     /// Ties about whose responsibility two rows disagree.
-    pub(super) disputed: BTreeSet<(Identity, Identity)>,
+    pub(super) disputed: BTreeSet<(usize, usize)>,
+    /// What is found of whom it has only referred to so far: people without a name. Only while rows come in, as what follows.
+    pub(super) referred: BTreeMap<usize, Finding>,
+    /// Where people are.
+    pub(super) index: Index,
+    /// The pupil of the last row, if the row was sound.
+    pub(super) last: LastPupil,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// How many rows there were.
@@ -93,41 +133,87 @@ pub struct Roll {
     pub dropped_columns: usize,
 }
 
-/// A row with the names of its columns, while it is being taken in.
-#[derive(Clone, Copy)]
-struct At<'r> {
-    row: Row<'r>,
-    today: Date,
-    labels: &'r [String],
-}
-
-impl<'r> At<'r> {
-    fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
-        self.row.cell(role, field)
-    }
-
-    fn text(&self, role: Role, field: Field) -> Option<String> {
-        self.cell(role, field).and_then(|(_, raw)| cell::text(raw))
-    }
-}
-
 impl Roll {
-    /// Everybody in one role.
-    pub fn of(&self, role: Role) -> impl Iterator<Item = (&Identity, &Entry<Arc<Person>>)> {
-        self.people
-            .range((role, Identity::Id(SourceId { source: String::new(), id: String::new() }))..)
-            .take_while(move |((of, _), _)| *of == role)
-            .map(|((_, identity), entry)| (identity, entry))
+    /// Everybody in one role, with their place among the people.
+    pub fn of(&self, role: Role) -> impl Iterator<Item = (usize, &Entry<Arc<Person>>)> {
+        let from = self.people.partition_point(|entry| entry.value.role < role);
+        self.people.iter().enumerate().skip(from).take_while(move |(_, entry)| entry.value.role == role)
     }
 
-    /// Takes a row in; `today` decides which dates of birth can be.
-    pub(super) fn row(&mut self, row: Row<'_>, today: Date, labels: &[String]) {
-        let at = At { row, today, labels };
-        for role in [Role::Staff, Role::Governor] {
-            self.colleague(at, role);
+    /// Whom the file refers to, and does not name anywhere, with their place.
+    pub fn absent(&self, role: Role) -> impl Iterator<Item = (usize, &Referred)> {
+        (self.people.len()..).zip(&self.absent).filter(move |(_, referred)| referred.role == role)
+    }
+
+    /// How many places there are for people: of those whom the file names, and behind them of those whom it only refers to.
+    pub const fn places(&self) -> usize {
+        self.people.len() + self.absent.len()
+    }
+
+    /// What somebody is known by.
+    pub fn identity(&self, at: usize) -> Identity<'_> {
+        match self.people.get(at) {
+            Some(entry) => self.keys[at].of(&entry.value),
+            None => Identity::Id(&self.absent[at - self.people.len()].id),
         }
-        if row.cells.iter().any(|(place, _)| place.column.role == Role::Pupil) {
-            self.pupil_row(at);
+    }
+
+    /// The same as text that is nobody else's in the role, and does not depend on where anybody stands in the file.
+    pub(super) fn name(&self, at: usize) -> String {
+        match self.identity(at) {
+            Identity::Id(id) => ["id", &id.source, &id.id].join("\0"),
+            Identity::Likeness(text) => ["likeness", text].join("\0"),
+            Identity::InFamily(pupil, text) => ["in family", text, &self.name(pupil)].join("\0"),
+        }
+    }
+
+    /// The place of somebody who is known by `key`, or else the hash under which they are to be put.
+    fn locate(&self, key: &Key, person: &Person) -> Result<usize, u64> {
+        let identity = key.of(person);
+        let is = |at: usize| self.people[at].value.role == person.role && self.identity(at) == identity;
+        self.index.find(person.role, identity, is)
+    }
+
+    fn add(&mut self, hash: u64, key: Key, row: u32, person: Person) -> usize {
+        let at = self.people.len();
+        self.index.put(hash, at);
+        self.people.push(Entry { row, value: Arc::new(person) });
+        self.keys.push(key);
+        at
+    }
+
+    /// Adds somebody whom the file has not named before, and tells their place. Gives back who they are where it has.
+    fn meet(&mut self, row: u32, key: Key, person: Person) -> Result<usize, (usize, Person)> {
+        match self.locate(&key, &person) {
+            Err(hash) => Ok(self.add(hash, key, row, person)),
+            Ok(at) if self.referred.remove(&at).is_some() => {
+                self.people[at] = Entry { row, value: Arc::new(person) };
+                Ok(at)
+            }
+            Ok(at) => Err((at, person)),
+        }
+    }
+
+    /// Notes that ties name somebody by an id alone, and tells their place; what is found where that is not enough, is what was
+    /// noted first.
+    pub(super) fn refer(&mut self, role: Role, id: SourceId, finding: Finding) -> usize {
+        let person = Person { source_ids: vec![id], ..Person::named(role, PersonName::new("", "")) };
+        self.locate(&Key::Id, &person).unwrap_or_else(|hash| {
+            let at = self.add(hash, Key::Id, finding.row, person);
+            self.referred.insert(at, finding);
+            at
+        })
+    }
+
+    /// Takes a row in.
+    pub(super) fn row(&mut self, row: &Row<'_>) {
+        for role in [Role::Staff, Role::Governor] {
+            if row.is_about(role) {
+                self.colleague(row, role);
+            }
+        }
+        if row.has_pupil() {
+            self.pupil_row(row);
         }
     }
 
@@ -138,154 +224,113 @@ impl Roll {
         }
     }
 
-    fn find(&mut self, at: At<'_>, place: Option<Place>, code: Code) {
-        let label = place.map_or("", |place| place.label(at.labels));
-        self.note(Finding::at(at.row.number, label, code));
-    }
-
     /// A member of staff or a governor.
-    fn colleague(&mut self, at: At<'_>, role: Role) {
-        if !at.row.cells.iter().any(|(place, text)| place.column.role == role && !text.trim().is_empty()) {
-            return;
-        }
-        let name = self.name(at, role);
+    fn colleague(&mut self, row: &Row<'_>, role: Role) {
+        let name = self.full_name(row, role);
         if name.is_empty() {
-            return self.find(at, None, Code::NameMissing);
+            return self.find(row, None, Code::NameMissing);
         }
-        let (emails, phones, unusable) = self.contact_points(at, role);
-        let source_ids = Self::source_ids(at, role);
-        let identity = source_ids.first().cloned().map_or_else(
-            || Identity::Likeness(format!("{}\0{}", fold(name.given()), fold(name.family()))),
-            Identity::Id,
-        );
+        let (emails, phones, unusable) = self.contact_points(row, role);
         let person = Person {
-            title: at.text(role, Field::Title),
+            title: row.text(role, Field::Title),
             emails,
             phones,
             unusable_contact_point: unusable,
-            source_ids,
-            groups: Self::groups(at, role),
+            source_ids: row.source_ids(role),
+            groups: row.groups(role),
             ..Person::named(role, name)
         };
-        match self.people.get_mut(&(role, identity.clone())) {
-            None => {
-                self.people.insert((role, identity), Entry { row: at.row.number, value: Arc::new(person) });
+        let key = if person.source_ids.is_empty() {
+            Key::Likeness(full_fold(&person.name).into())
+        } else {
+            Key::Id
+        };
+        match self.meet(row.number, key, person) {
+            Ok(_) => {}
+            Err((first, person)) if is_somebody_else(&self.people[first].value, &person) => {
+                self.find(row, None, Code::IdReused);
             }
-            Some(first) if is_somebody_else(&first.value, &person) => self.find(at, None, Code::IdReused),
-            Some(first) => Arc::make_mut(&mut first.value).add_contact_points(&person),
+            Err((first, person)) => {
+                Arc::make_mut(&mut self.people[first].value).add_contact_points(&person);
+            }
         }
     }
 
-    /// Notes that a row names somebody by an id alone; what is found where that is not enough, is what was noted first.
-    pub(super) fn refer(&mut self, role: Role, id: SourceId, finding: Finding) {
-        self.referred.entry((role, Identity::Id(id))).or_insert(finding);
-    }
-
-    /// Whom the file refers to, and does not name anywhere.
-    pub fn absent(&self, role: Role) -> impl Iterator<Item = (&Identity, &Finding)> {
-        self.referred
-            .iter()
-            .filter(move |(key, _)| key.0 == role && !self.people.contains_key(*key))
-            .map(|((_, identity), finding)| (identity, finding))
+    fn pupil_row(&mut self, row: &Row<'_>) {
+        if self.last.is(row) {
+            return self.contact(row, self.last.at);
+        }
+        self.last.forget();
+        let findings = self.findings.len();
+        let name = self.full_name(row, Role::Pupil);
+        if name.is_empty() {
+            return self.nameless(row);
+        }
+        let Some(pupil) = self.pupil(row, name) else { return };
+        // What was found is found of every row.
+        if self.findings.len() == findings {
+            self.last.keep(row, pupil);
+        }
+        self.contact(row, pupil);
     }
 
     /// A row without the pupil's name: by the id alone it can still tie a contact to them.
-    fn nameless(&mut self, at: At<'_>) {
-        let is_contact =
-            |(place, text): &(Place, &str)| place.column.role == Role::Contact && !text.trim().is_empty();
-        match Self::source_ids(at, Role::Pupil).into_iter().next() {
-            Some(id) if at.row.cells.iter().any(is_contact) => {
-                self.refer(Role::Pupil, id.clone(), Finding::at(at.row.number, "", Code::NameMissing));
-                self.contact(at, Identity::Id(id));
-            }
-            _ => self.find(at, None, Code::NameMissing),
-        }
+    fn nameless(&mut self, row: &Row<'_>) {
+        let id = row.source_ids(Role::Pupil).into_iter().next().filter(|_| row.is_about(Role::Contact));
+        let finding = row.finding(None, Code::NameMissing);
+        let Some(id) = id else { return self.note(finding) };
+        let pupil = self.refer(Role::Pupil, id, finding);
+        self.contact(row, pupil);
     }
 
-    fn pupil_row(&mut self, at: At<'_>) {
-        let name = self.name(at, Role::Pupil);
-        if name.is_empty() {
-            return self.nameless(at);
-        }
-        let date = |roll: &mut Self, field| match at
-            .cell(Role::Pupil, field)
-            .map(|(place, raw)| (place, cell::day(raw)))
-        {
-            Some((_, Ok(day))) => day,
-            Some((place, Err(code))) => {
-                roll.find(at, Some(place), code);
-                None
-            }
-            None => None,
-        };
-        let born = match at
-            .cell(Role::Pupil, Field::DateOfBirth)
-            .map(|(place, raw)| (place, cell::date_of_birth(raw, at.today)))
-        {
-            Some((_, Ok(born))) => born,
-            Some((place, Err(code))) => {
-                self.find(at, Some(place), code);
-                None
-            }
-            None => None,
-        };
-        let (starts_on, leaves_on) = (date(self, Field::StartDate), date(self, Field::LeavingDate));
-        let mut source_ids = Self::source_ids(at, Role::Pupil);
-        if let Some((place, upn)) = at.cell(Role::Pupil, Field::Upn) {
-            match cell::upn(upn) {
-                Ok(upn) => source_ids.extend(upn.map(|id| SourceId { source: UPN.to_owned(), id })),
-                Err(code) => self.find(at, Some(place), code),
-            }
-        }
+    /// Reads a row's pupil. None where the id stands for another child already, whose family this row is not.
+    fn pupil(&mut self, row: &Row<'_>, name: PersonName) -> Option<usize> {
+        let born = self.said(row, Field::DateOfBirth, |raw| cell::date_of_birth(raw, row.today));
+        let (starts_on, leaves_on) =
+            (self.said(row, Field::StartDate, cell::day), self.said(row, Field::LeavingDate, cell::day));
+        let mut source_ids = row.source_ids(Role::Pupil);
+        let upn = self.said(row, Field::Upn, cell::upn);
+        source_ids.extend(upn.map(|id| SourceId { source: UPN.to_owned(), id }));
         let preferred = PersonName::new(
-            &at.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
-            &at.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
+            &row.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
+            &row.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
         );
         let pupil = Person {
             preferred_name: (!preferred.is_empty() && !is_as_legal(&preferred, &name)).then_some(preferred),
-            former_family_name: at.text(Role::Pupil, Field::FormerFamilyName),
+            former_family_name: row.text(Role::Pupil, Field::FormerFamilyName),
             date_of_birth: born,
-            year_group: at.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
-            class: at.text(Role::Pupil, Field::Class),
-            groups: Self::groups(at, Role::Pupil),
+            year_group: row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
+            class: row.text(Role::Pupil, Field::Class),
+            groups: row.groups(Role::Pupil),
             starts_on,
             leaves_on,
-            deceased: at.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            deceased: row.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
             source_ids,
             ..Person::named(Role::Pupil, name)
         };
-        if cell::is_year_unlikely(pupil.date_of_birth, pupil.year_group.as_deref(), at.today) {
-            let place = at.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
-            self.find(at, place, Code::YearUnlikely);
+        if cell::is_year_unlikely(pupil.date_of_birth, pupil.year_group.as_deref(), row.today) {
+            let place = row.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
+            self.find(row, place, Code::YearUnlikely);
         }
-        let identity = pupil
-            .source_ids
-            .first()
-            .cloned()
-            .map_or_else(|| Identity::Likeness(pupil_key(&pupil)), Identity::Id);
-        if self.pupil(at, &identity, pupil) {
-            self.contact(at, identity);
+        let key = if pupil.source_ids.is_empty() { Key::Likeness(pupil_key(&pupil).into()) } else { Key::Id };
+        match self.meet(row.number, key, pupil) {
+            Ok(at) => Some(at),
+            Err((first, pupil)) => self.pupil_again(row, first, pupil).then_some(first),
         }
     }
 
-    /// Adds a row's pupil; false where the id stands for another child already, whose family this row is not.
-    fn pupil(&mut self, at: At<'_>, identity: &Identity, pupil: Person) -> bool {
-        let key = (Role::Pupil, identity.clone());
-        let Some(first) = self.people.get_mut(&key) else {
-            self.people.insert(key, Entry { row: at.row.number, value: Arc::new(pupil) });
-            return true;
-        };
-        let kept = Arc::make_mut(&mut first.value);
+    /// Another row of a pupil; false where the id stands for another child.
+    fn pupil_again(&mut self, row: &Row<'_>, first: usize, pupil: Person) -> bool {
+        let has_id = matches!(self.keys[first], Key::Id);
+        let kept = Arc::make_mut(&mut self.people[first].value);
         if is_somebody_else(kept, &pupil) {
-            self.find(at, None, Code::IdReused);
+            self.find(row, None, Code::IdReused);
             return false;
         }
         let another = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
-        if matches!(identity, Identity::Likeness(_))
-            && (another(&kept.class, &pupil.class) || another(&kept.year_group, &pupil.year_group))
-        {
+        if !has_id && (another(&kept.class, &pupil.class) || another(&kept.year_group, &pupil.year_group)) {
             // One name and one birthday in two classes may be two children (case 6): only ids could tell.
-            self.find(at, None, Code::Ambiguous);
+            self.find(row, None, Code::Ambiguous);
             return false;
         }
         let conflict =
@@ -298,80 +343,75 @@ impl Roll {
         kept.starts_on = kept.starts_on.or(pupil.starts_on);
         kept.leaves_on = kept.leaves_on.or(pupil.leaves_on);
         kept.deceased |= pupil.deceased;
-        append(&mut kept.groups, pupil.groups);
-        append(&mut kept.source_ids, pupil.source_ids);
+        pupil.groups.into_iter().for_each(|group| add(&mut kept.groups, group));
+        pupil.source_ids.into_iter().for_each(|id| add(&mut kept.source_ids, id));
         if conflict {
-            let place = at.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
-            self.find(at, place, Code::ConflictingValues);
+            let place = row.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
+            self.find(row, place, Code::ConflictingValues);
         }
         true
     }
 
-    fn contact(&mut self, at: At<'_>, pupil: Identity) {
-        let name = self.name(at, Role::Contact);
-        let (emails, phones, unusable) = self.contact_points(at, Role::Contact);
-        let source_ids = Self::source_ids(at, Role::Contact);
-        let words = at.text(Role::Contact, Field::Relationship);
-        let relationship = words.as_deref().map_or(Relationship::Unknown, Relationship::from_words);
+    fn contact(&mut self, row: &Row<'_>, pupil: usize) {
+        let name = self.full_name(row, Role::Contact);
+        let (emails, phones, unusable) = self.contact_points(row, Role::Contact);
+        let source_ids = row.source_ids(Role::Contact);
+        let words = row.cell(Role::Contact, Field::Relationship).filter(|(_, raw)| !cell::is_blank(raw));
+        let relationship = words.map_or(Relationship::Unknown, |(_, raw)| Relationship::from_words(raw));
         if name.is_empty() && emails.is_empty() && phones.is_empty() && !unusable {
-            let place = at.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
+            let place = row.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
+            let finding = row.finding(place, Code::ContactIncomplete);
             if let Some(id) = source_ids.into_iter().next() {
-                let label = place.map_or("", |place| place.label(at.labels));
-                let finding = Finding::at(at.row.number, label, Code::ContactIncomplete);
-                self.refer(Role::Contact, id.clone(), finding);
-                self.link(at, (pupil, Identity::Id(id)), relationship);
-            } else if words.is_some() {
-                self.find(at, place, Code::ContactIncomplete);
+                let contact = self.refer(Role::Contact, id, finding);
+                self.link(row, (pupil, contact), relationship);
+            } else if words.is_some_and(|(_, raw)| cell::text(raw).is_some()) {
+                self.note(finding);
             }
             return;
         }
-        let identity = source_ids.first().cloned().map_or_else(
-            || {
-                let point =
-                    emails.first().map(EmailAddress::expose).or(phones.first().map(PhoneNumber::expose));
-                Identity::InFamily(Box::new(pupil.clone()), family_key(&name, point))
-            },
-            Identity::Id,
-        );
         let contact = Person {
-            title: at.text(Role::Contact, Field::Title),
+            title: row.text(Role::Contact, Field::Title),
             emails,
             phones,
             unusable_contact_point: unusable,
-            deceased: at.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            deceased: row.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
             source_ids,
             ..Person::named(Role::Contact, name)
         };
-        let ends = (pupil, identity.clone());
-        match self.people.get_mut(&(Role::Contact, identity.clone())) {
-            None => {
-                let entry = Entry { row: at.row.number, value: Arc::new(contact) };
-                self.people.insert((Role::Contact, identity.clone()), entry);
-            }
-            Some(first) => {
-                if matches!(identity, Identity::InFamily(..)) {
+        let key = if contact.source_ids.is_empty() {
+            let mut points = contact_points_of(&contact);
+            Key::InFamily(pupil, family_key(&contact.name, points.next()).into())
+        } else {
+            Key::Id
+        };
+        let contact = match self.meet(row.number, key, contact) {
+            Ok(at) => at,
+            Err((first, contact)) => {
+                let known = &self.people[first].value;
+                if matches!(self.keys[first], Key::InFamily(..)) {
                     // Father and son, say, with one name (case 12): without ids, title and relationship alone tell them apart.
-                    let titles = (&first.value.title, &contact.title);
-                    let tie = self.links.get(&ends).map(|first| first.value.relationship);
+                    let titles = (&known.title, &contact.title);
+                    let tie = self.links.get(&(pupil, first)).map(|first| first.value.relationship);
                     if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other))
                         || tie.is_some_and(|tie| likeness::contradict_to_one(tie, relationship))
                     {
-                        return self.find(at, None, Code::Ambiguous);
+                        return self.find(row, None, Code::Ambiguous);
                     }
                 }
-                if differ(first.value.name.given(), contact.name.given()) {
+                if differ(known.name.given(), contact.name.given()) {
                     // A household's id, say: mother and father are two people, and so are their messages.
-                    let place = at.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
-                    return self.find(at, place, Code::IdReused);
+                    let place = row.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
+                    return self.find(row, place, Code::IdReused);
                 }
-                Arc::make_mut(&mut first.value).add_contact_points(&contact);
+                Arc::make_mut(&mut self.people[first].value).add_contact_points(&contact);
+                first
             }
-        }
-        self.link(at, ends, relationship);
+        };
+        self.link(row, (pupil, contact), relationship);
     }
 
-    fn link(&mut self, at: At<'_>, ends: (Identity, Identity), relationship: Relationship) {
-        let raw = |field| at.cell(Role::Contact, field);
+    fn link(&mut self, row: &Row<'_>, ends: (usize, usize), relationship: Relationship) {
+        let raw = |field| row.cell(Role::Contact, field);
         let link = Link {
             relationship,
             parental_responsibility: raw(Field::ParentalResponsibility)
@@ -385,7 +425,7 @@ impl Roll {
             ..Link::default()
         };
         let Some(first) = self.links.get_mut(&ends) else {
-            self.links.insert(ends, Entry { row: at.row.number, value: link });
+            self.links.insert(ends, Entry { row: row.number, value: link });
             return;
         };
         let kept = &mut first.value;
@@ -414,88 +454,14 @@ impl Roll {
         kept.priority = kept.priority.or(link.priority);
         for field in fields {
             let place = raw(field).map(|(place, _)| place);
-            self.find(at, place, Code::ConflictingValues);
+            self.find(row, place, Code::ConflictingValues);
         }
     }
+}
 
-    fn name(&mut self, at: At<'_>, role: Role) -> PersonName {
-        let mut part = |field| match at.cell(role, field).map(|(place, raw)| (place, cell::name(raw))) {
-            Some((_, Ok(name))) => name,
-            Some((place, Err(code))) => {
-                self.find(at, Some(place), code);
-                String::new()
-            }
-            None => String::new(),
-        };
-        let (given, family) = (part(Field::GivenName), part(Field::FamilyName));
-        PersonName::new(&given, &family)
-    }
-
-    /// Ids of a person in a row, in the order of the columns.
-    fn source_ids(at: At<'_>, role: Role) -> Vec<SourceId> {
-        let ids = at.row.all(role, Field::SourceId).filter_map(|(place, raw)| {
-            Some(SourceId { source: place.source.to_owned(), id: cell::text(raw)? })
-        });
-        let mut kept: Vec<SourceId> = Vec::new();
-        let mut seen = BTreeSet::new();
-        for id in ids {
-            if seen.insert(id.source.clone()) {
-                kept.push(id);
-            }
-        }
-        kept
-    }
-
-    fn groups(at: At<'_>, role: Role) -> Vec<String> {
-        let mut groups = Vec::new();
-        append(&mut groups, at.row.all(role, Field::Groups).filter_map(|(_, raw)| cell::text(raw)).collect());
-        groups
-    }
-
-    /// Usable e-mail addresses and numbers, and whether the row held one that is not usable.
-    fn contact_points(&mut self, at: At<'_>, role: Role) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
-        let (mut emails, mut phones, mut unusable) = (Vec::new(), Vec::new(), false);
-        for (place, raw) in at.row.all(role, Field::Email) {
-            match cell::email(raw) {
-                Ok(None) => {}
-                Ok(Some((email, mistyped))) => {
-                    if mistyped {
-                        self.find(at, Some(place), Code::EmailMistyped);
-                    }
-                    append(&mut emails, vec![email]);
-                }
-                Err(code) => {
-                    unusable = true;
-                    self.find(at, Some(place), code);
-                }
-            }
-        }
-        for field in [Field::Mobile, Field::Landline] {
-            for (place, raw) in at.row.all(role, field) {
-                match cell::phone(raw) {
-                    Ok(None) => {}
-                    Ok(Some(parsed)) => {
-                        if parsed.repaired {
-                            self.find(at, Some(place), Code::PhoneRepaired);
-                        }
-                        if field == Field::Mobile && parsed.number.kind() == PhoneKind::Landline {
-                            self.find(at, Some(place), Code::PhoneLandline);
-                        }
-                        append(&mut phones, vec![parsed.number]);
-                    }
-                    Err(Code::PhoneLetters) if cell::first_mobile(raw).is_some() => {
-                        append(&mut phones, cell::first_mobile(raw).into_iter().collect());
-                        self.find(at, Some(place), Code::SeveralNumbers);
-                    }
-                    Err(code) => {
-                        unusable = true;
-                        self.find(at, Some(place), code);
-                    }
-                }
-            }
-        }
-        (emails, phones, unusable)
-    }
+/// Where a contact is reached, e-mail first.
+pub(super) fn contact_points_of(person: &Person) -> impl Iterator<Item = &str> {
+    person.emails.iter().map(EmailAddress::expose).chain(person.phones.iter().map(PhoneNumber::expose))
 }
 
 /// What a contact without an id is known by in a family: the folded name, or without a name where they are reached.
@@ -539,13 +505,5 @@ pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
         (Some(one), Some(other)) if one == other => false,
         (Some(_), Some(_)) => given || family,
         _ => given && family,
-    }
-}
-
-fn append<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {
-    for one in more {
-        if !to.contains(&one) {
-            to.push(one);
-        }
     }
 }

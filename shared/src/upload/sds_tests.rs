@@ -69,7 +69,7 @@ fn a_bundle_becomes_families_groups_and_staff() {
     }
     assert!(!is_partial(&roll));
     assert!(gone(&roll).is_empty());
-    assert!(roll.people.values().all(|entry| entry.value.source_ids.iter().all(|id| id.source == "sds")));
+    assert!(roll.people.iter().all(|entry| entry.value.source_ids.iter().all(|id| id.source == "sds")));
 }
 
 #[test]

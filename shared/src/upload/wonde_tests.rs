@@ -421,8 +421,8 @@ fn staff_are_staff() {
     });
     let file = json!({"employees": page(std::slice::from_ref(&employee), 1, false), "students": page(&[student()], 1, false)});
     let roll = roll(&file);
-    let (identity, Entry { value: di, .. }) = roll.of(Role::Staff).next().unwrap();
-    assert!(matches!(identity, Identity::Id(id) if id.id == "A3" && id.source == WONDE));
+    let (at, Entry { value: di, .. }) = roll.of(Role::Staff).next().unwrap();
+    assert!(matches!(roll.identity(at), Identity::Id(id) if id.id == "A3" && id.source == WONDE));
     assert_eq!(di.emails[0].expose(), "d.fox@example.com");
     assert_eq!(ids(di), [("wonde", "A3"), ("wonde_upi", "cafe")]);
     // Where the agreement does not list them, that is said once.

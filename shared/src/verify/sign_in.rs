@@ -28,7 +28,7 @@ pub fn contact(
     let is_shared = |(contact, (directory, own)): (PersonId, &SchoolNow)| {
         let has = has(directory, contact, point);
         (has && !is_own(directory, contact, point.channel(), own))
-            || (!has && directory.visible_people().any(|(_, person)| holds(person, point)))
+            || (!has && directory.visible_people().any(|(id, person)| id != contact && holds(person, point)))
     };
     if logins.iter().filter_map(here).any(is_shared) {
         return None;
@@ -42,7 +42,8 @@ pub fn contact(
 }
 
 /// The channel for a code that the office has approved, if the tie allows an account: a contact point of the contact's own before
-/// one that is shared, because the office knows who asks. Never the school's own.
+/// one that is shared, because the office knows who asks. Never the school's own, and never one that somebody reads whom a
+/// restriction keeps away from the pupil.
 pub fn channel_after_approval(
     directory: &Directory,
     contact: PersonId,
@@ -54,10 +55,15 @@ pub fn channel_after_approval(
     directory.link(pupil, contact).filter(|link| link.may_hold_account())?;
     let channels = [Channel::Sms, Channel::Email];
     own_channel(directory, contact, own, &channels).or_else(|| {
-        channels.into_iter().find(|channel| match ContactPoint::of(person, *channel) {
-            Some(ContactPoint::Email(address)) => !own.contains(&address),
-            Some(ContactPoint::Mobile(_)) => true,
-            None => false,
+        channels.into_iter().find(|channel| {
+            ContactPoint::of(person, *channel).is_some_and(|point| {
+                let is_kept_away =
+                    |reader: PersonId| directory.link(pupil, reader).is_some_and(|link| link.restricted);
+                !own.iter().any(|address| address.expose() == point.expose())
+                    && !directory
+                        .visible_people()
+                        .any(|(reader, person)| holds(person, &point) && is_kept_away(reader))
+            })
         })
     })
 }
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn an_approved_code_goes_to_a_contact_point_of_ones_own_first() {
         let own: Vec<EmailAddress> = vec!["office@example.com".parse().unwrap()];
-        let table: [(&str, Change, Option<Channel>); 6] = [
+        let table: [(&str, Change, Option<Channel>); 7] = [
             ("own mobile", |_, _, _| {}, Some(Channel::Sms)),
             (
                 "shared mobile, own address",
@@ -203,6 +209,15 @@ mod tests {
                     school.link(zoe, father, responsible());
                 },
                 Some(Channel::Sms),
+            ),
+            (
+                "mobile shared with somebody who is kept away",
+                |school, zoe, mary| {
+                    let father = school.contact("Cy O'Connor", "cy@example.com", &[MOBILE]);
+                    school.link(zoe, father, Link { restricted: true, ..responsible() });
+                    school.person(mary).emails.clear();
+                },
+                None,
             ),
             (
                 "the school's address alone",

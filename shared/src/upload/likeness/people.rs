@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     Agreement::{Differs, Near, Same, Unknown},
-    Evidence, Proposal, Traits, Verdict, between, points, within,
+    Evidence, Proposal, Traits, Verdict, between, key, points, within,
 };
 use crate::{
     person::{
@@ -105,6 +105,25 @@ pub fn merges<P: PartialEq>(contacts: &[Tied<'_, P>]) -> Vec<Proposal> {
             _ => Verdict::Unlikely,
         }
     })
+}
+
+/// Those who have a mobile number or an e-mail address in common with another: nobody else is of any matter to [`merges`].
+pub fn sharing_contact_points<I>(mut contacts: Vec<(I, &Person)>) -> Vec<(I, &Person)> {
+    let hash = |point: &str| key(10, &[point]);
+    let points = |person: &Person| own_points(person).filter_map(hash).collect::<Vec<_>>();
+    let mut hashes: Vec<u64> = contacts.iter().flat_map(|(_, person)| points(person)).collect();
+    hashes.sort_unstable();
+    let mut shared: Vec<u64> =
+        hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    shared.dedup();
+    contacts.retain(|(_, person)| points(person).iter().any(|point| shared.binary_search(point).is_ok()));
+    contacts
+}
+
+/// E-mail addresses and mobile numbers, in the form in which they compare.
+fn own_points(person: &Person) -> impl Iterator<Item = &str> {
+    let mobiles = person.phones.iter().filter(|phone| phone.kind() == PhoneKind::Mobile);
+    person.emails.iter().map(EmailAddress::expose).chain(mobiles.map(PhoneNumber::expose))
 }
 
 /// Leaves out the addresses and numbers that stand on people of more names than a family has.

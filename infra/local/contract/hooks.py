@@ -1,0 +1,222 @@
+"""What schemathesis cannot know of Bookbag: who asks, which ids exist, and what holds beyond the schema.
+
+A request is made by the actor whom its operation's security names: `staff`, `parent`, `connector`, or nobody. The file
+that `BOOKBAG_ACTORS` names (src/contract.rs writes it) has their tokens. Before anything else, each of them asks every
+route of the contract that lists something: the ids in the answers are theirs.
+
+An operation gets its ids by their shape and nothing else: wherever in path, query or body something like
+`per_0190...` was made up, a real id with the same prefix stands in its place; mostly one of the actor's own, sometimes
+one of somebody else's, sometimes the made-up one. So a new route needs nothing here. If it is about a new kind of thing,
+src/contract.rs has to make one.
+
+All choices follow from the request itself, so that the same request is always sent the same way.
+"""
+
+import atexit
+import functools
+import json
+import os
+import re
+import zlib
+
+import requests
+import schemathesis
+
+ID = re.compile(r"\b([a-z]{3})_[0-9a-f]{32}\b")
+
+with open(os.environ["BOOKBAG_ACTORS"], encoding="utf-8") as file:
+    # Name -> `tokens`, the first of them for everything; `path`, what is known of paths (`school_id`); `ids` by prefix that
+    # no list tells; `withheld` ids, on which the others rest.
+    ACTORS = json.load(file)
+# Words that the contract itself uses, as no secret of anybody's.
+WORDS = set()
+# Operation -> status -> how often.
+SEEN = {}
+
+
+@schemathesis.hook
+def after_load_schema(context, schema):
+    """Gathers the ids of each actor, by prefix, in the order in which they are listed."""
+    WORDS.update(re.findall(r"\w{8,}", json.dumps(schema.raw_schema, default=str)))
+    for name, who in ACTORS.items():
+        for path, item in schema.raw_schema["paths"].items():
+            named = set(re.findall(r"{(\w+)}", path))
+            if "get" not in item or scheme(item["get"], schema) != name.split("_")[0] or named - set(who["path"]):
+                continue
+            for query in queries(item, schema.raw_schema):
+                url = schema.config.base_url + path.format(**who["path"])
+                headers = {"Authorization": f"Bearer {who['tokens'][0]}"}
+                answer = requests.get(url, headers=headers, params=query, timeout=60)
+                for found in ID.finditer(answer.text):
+                    ids = who["ids"].setdefault(found[1], [])
+                    if found[0] not in ids and found[0] not in who["withheld"]:
+                        ids.append(found[0])
+
+
+def queries(item, contract):
+    """How a list is asked: one kind after the other where it tells kinds apart, so that the same place in the list is the
+    same kind of thing in every run."""
+
+    def resolved(value):
+        while "$ref" in value:
+            value = functools.reduce(lambda part, name: part[name], value["$ref"].split("/")[1:], contract)
+        return value
+
+    for parameter in map(resolved, item["get"].get("parameters", [])):
+        for kind in resolved(parameter["schema"]).get("enum", []):
+            yield {"limit": 100, parameter["name"]: kind}
+    yield {"limit": 100}
+
+
+@atexit.register
+def report():
+    """For src/contract.rs, which looks whether every operation was truly reached."""
+    with open(os.environ["BOOKBAG_SEEN"], "w", encoding="utf-8") as file:
+        json.dump(SEEN, file)
+
+
+def scheme(operation, schema):
+    """The security that an operation names; None for a public one."""
+    named = operation.get("security", schema.raw_schema.get("security", []))
+    return next((name for one in named for name in one), None)
+
+
+def actor(case):
+    """Who asks. What a parent deletes may be the very session, so each such operation has a parent of its own."""
+    name = scheme(case.operation.definition.raw, case.operation.schema)
+    if name == "parent" and case.method == "DELETE":
+        return ACTORS[f"parent_for_{case.operation.definition.raw['operationId']}"]
+    return ACTORS.get(name)
+
+
+def number(case, *more):
+    """A number that follows from the request."""
+    made = [case.method, case.operation.path, case.path_parameters, case.query, case.body, *more]
+    return zlib.crc32(json.dumps(made, sort_keys=True, default=repr).encode())
+
+
+def real(value, case, place, own):
+    """An id that exists in place of one that was made up."""
+    if isinstance(value, dict):
+        return {name: real(current(name, inner), case, f"{place}/{name}", own) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [real(inner, case, f"{place}/{index}", own) for index, inner in enumerate(value)]
+    shape = ID.fullmatch(value) if isinstance(value, str) else None
+    if shape is None or is_real(value):
+        return value
+    mine = own.get(shape[1], [])
+    if case.method == "DELETE":
+        # Two of three stay for everybody else.
+        mine = mine[2::3] or mine
+    pools = [mine] * 10 + [foreign(own, shape[1]), []]
+    choice, place = divmod(number(case, place), len(pools))
+    return pools[place][choice % len(pools[place])] if pools[place] else value
+
+
+def current(name, value):
+    """The version at which everything begins, in place of most that were made up: few things change in a run."""
+    return 1 if name == "version" and type(value) is int and value % 4 else value
+
+
+def foreign(own, prefix):
+    """Ids of this kind that are somebody else's."""
+    return [id for who in ACTORS.values() for id in who["ids"].get(prefix, []) if id not in own.get(prefix, [])]
+
+
+def is_real(value):
+    """Whether an id is in its place already: a request that is sent once more stays as it is."""
+    return any(value in ids for who in ACTORS.values() for ids in who["ids"].values())
+
+
+@schemathesis.auth(refresh_interval=None)
+class Tokens:
+    """Mostly the token that may do everything at the school; every eighth request has one of a single role's."""
+
+    def get(self, case, context):
+        who = actor(case)
+        if who is None:
+            return None
+        tokens = who["tokens"]
+        choice = number(case, "token")
+        return tokens[0] if choice % 8 else tokens[choice // 8 % len(tokens)]
+
+    def set(self, case, data, context):
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+@schemathesis.hook
+def map_body(context, body):
+    """JSON Schema takes 3.0 for an integer, the contract does not: integers are written without a fraction."""
+    if isinstance(body, dict):
+        return {name: map_body(context, inner) for name, inner in body.items()}
+    if isinstance(body, list):
+        return [map_body(context, inner) for inner in body]
+    return int(body) if isinstance(body, float) and body.is_integer() else body
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    own = (actor(case) or {"ids": {}})["ids"]
+    for part in ("path_parameters", "query", "body"):
+        value = getattr(case, part)
+        if isinstance(value, (dict, list)):
+            put = real(value, case, part, own)
+            if put != value:
+                setattr(case, part, put)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    statuses = SEEN.setdefault(case.operation.definition.raw["operationId"], {})
+    statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+
+
+def is_ours(response):
+    """Whether a function answered, and not the gateway before it."""
+    return "x-content-type-options" in {name.lower() for name in response.headers}
+
+
+@schemathesis.check
+def nothing_is_cached(ctx, response, case):
+    """Every answer is about somebody."""
+    if is_ours(response):
+        assert response.headers.get("cache-control") == ["no-store"], "the answer lacks `cache-control: no-store`"
+
+
+@schemathesis.check
+def problems_are_problems(ctx, response, case):
+    """An error of ours is a problem (RFC 9457) that says its own status and repeats nothing that was typed."""
+    if not is_ours(response) or response.status_code < 400:
+        return
+    problem = response.json()
+    assert problem["status"] == response.status_code, "the problem tells another status than the answer has"
+    assert problem["type"].endswith("/" + problem["code"]), "`type` does not end in `code`"
+    text = response.text
+    for typed in texts(case.body):
+        # Shorter ones are part of many sentences, and ids are ours.
+        if len(typed) >= 8 and typed not in WORDS and not is_real(typed):
+            assert json.dumps(typed)[1:-1] not in text and typed not in text, "the problem repeats what was typed"
+
+
+@schemathesis.check
+def nothing_of_others(ctx, response, case):
+    """An id of another school or family answers like one that never existed: not with success, and not with a conflict."""
+    who = actor(case)
+    if who is None:
+        return
+    asked = [found[0] for found in ID.finditer(response.request.url) if is_real(found[0])]
+    if any(id not in who["ids"].get(id[:3], []) for id in asked):
+        assert response.status_code in (400, 401, 403, 404, 422), "an id of somebody else's answers as if it were known"
+
+
+def texts(body):
+    """The words that were typed."""
+    if isinstance(body, dict):
+        for inner in body.values():
+            yield from texts(inner)
+    elif isinstance(body, list):
+        for inner in body:
+            yield from texts(inner)
+    elif isinstance(body, str):
+        yield body
+

@@ -1,0 +1,503 @@
+//! `cargo local contract`, a step of `cargo local test`: asks everything that `infra/openapi.yaml` describes, rightly and
+//! wrongly, and holds every answer against it.
+//!
+//! schemathesis makes the requests. Here are the people who ask: two schools, staff of the one, two parents and a connector of
+//! the other, each with something of their own and out of the others' reach. How an operation gets its ids stands in
+//! `contract/hooks.py`; a new kind of thing is made in `School::fill`, a new route needs nothing.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    demo::client::{Caller, text},
+    error::{Context, Error, Result},
+    paths,
+    progress::Step,
+    stack::{Stack, eventually},
+    venv,
+};
+
+/// How long anything behind the scenes may take.
+const DEADLINE: Duration = Duration::from_mins(2);
+/// How much of schemathesis's account of its failures is shown.
+const EXCERPT_LINES: usize = 200;
+/// How many schemathesis work side by side: the embedded gateway takes its time over each request, and most of it is waiting.
+/// Processes, because its threads get into each other's way.
+const SHARES: usize = 4;
+/// Pupils of each school, each with one contact.
+const FAMILIES: usize = 45;
+
+/// Operations that random requests never make succeed, and why. Any other has to.
+const UNREACHED: [(&str, &str); 2] = [
+    ("approve_upload", "what is held is held for one state of the school, which other operations change"),
+    ("enter_code", "the code is on the parent's phone; every session of this run was got with one"),
+];
+
+/// How much is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// What belongs into every test run.
+    Usual,
+    /// Many more made-up requests.
+    Long,
+}
+
+impl Effort {
+    /// Made-up requests per operation, beside those that cover each rule of its schema once.
+    fn examples(self) -> &'static str {
+        match self {
+            Self::Usual => "12",
+            Self::Long => "300",
+        }
+    }
+}
+
+/// Somebody who asks, as `hooks.py` reads it.
+#[derive(Debug, Default, Serialize)]
+struct Actor {
+    /// The first may do everything that anybody of this kind may do.
+    tokens: Vec<String>,
+    /// Values of path parameters.
+    path: BTreeMap<&'static str, String>,
+    /// Ids, by prefix, that no list tells.
+    ids: BTreeMap<&'static str, Vec<String>>,
+    /// Ids that nobody may touch.
+    withheld: Vec<String>,
+}
+
+/// Drives the stack; working files go below `state`.
+pub async fn run(stack: &Stack, state: &Path, effort: Effort) -> Result<()> {
+    let python = venv::contract()?;
+    fs::create_dir_all(state).setup(format_args!("{} cannot be created", state.display()))?;
+    let step = Step::start("Taking on two schools for the contract");
+    let actors = actors(stack).await?;
+    step.done();
+    let actors_file = state.join("contract-actors.json");
+    let actors = serde_json::to_vec(&actors).failed("the actors cannot be described")?;
+    fs::write(&actors_file, actors).failed(format_args!("{} cannot be written", actors_file.display()))?;
+    let began = Instant::now();
+    let step = Step::start("Asking everything that the contract describes");
+    let mut shares = Vec::new();
+    let operations = operations()?;
+    for operations in shares_of(&operations) {
+        shares.push(Share::start(stack, &python, state, &actors_file, shares.len(), &operations, effort)?);
+    }
+    let mut seen = Seen::new();
+    let mut told = String::new();
+    for share in shares {
+        let (answers, failures) = share.finish()?;
+        seen.extend(answers);
+        told.push_str(&failures);
+    }
+    for operation in operations {
+        seen.entry(operation.id).or_default();
+    }
+    step.done();
+    if !told.is_empty() {
+        println!("{told}");
+        return Err(Error::Failed(
+            "The API and infra/openapi.yaml differ (see above): mend whichever is wrong.".to_owned(),
+        ));
+    }
+    let asked: u64 = seen.values().flat_map(BTreeMap::values).sum();
+    println!("{} operations, {asked} requests, {} s", seen.len(), began.elapsed().as_secs());
+    let missing = unreached(&seen);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!(
+        "Nothing made these succeed, so they were not truly tried: {}. Give the operation an example in infra/openapi.yaml, \
+         make what it is about in contract.rs, or say in UNREACHED why it cannot be.",
+        missing.join(", ")
+    )))
+}
+
+/// An operation of the contract.
+struct Operation {
+    id: String,
+    deletes_as_parent: bool,
+}
+
+/// All of them. The contract is read line by line: it is written one member to a line as far as this looks.
+fn operations() -> Result<Vec<Operation>> {
+    let contract = paths::root().join("infra/openapi.yaml");
+    let text = fs::read_to_string(&contract).failed(format_args!("{} cannot be read", contract.display()))?;
+    let mut operations: Vec<Operation> = Vec::new();
+    let mut deletes = false;
+    for line in text.lines() {
+        if line.starts_with("    ") && !line.starts_with("     ") {
+            deletes = line.trim() == "delete:";
+        } else if let Some(id) = line.strip_prefix("      operationId: ") {
+            operations.push(Operation { id: id.to_owned(), deletes_as_parent: false });
+        } else if let (true, "      security: [{parent: []}]", Some(last)) =
+            (deletes, line, operations.last_mut())
+        {
+            last.deletes_as_parent = true;
+        }
+    }
+    Ok(operations)
+}
+
+/// Dealt out in turn: neighbours are alike in size.
+fn shares_of(operations: &[Operation]) -> Vec<Vec<&str>> {
+    let share = |share| operations.iter().skip(share).step_by(SHARES).map(|operation| operation.id.as_str());
+    (0..SHARES).map(|number| share(number).collect()).collect()
+}
+
+/// One schemathesis at work on some of the operations.
+struct Share {
+    process: Child,
+    account: PathBuf,
+    seen: PathBuf,
+}
+
+impl Share {
+    fn start(
+        stack: &Stack,
+        python: &Path,
+        state: &Path,
+        actors: &Path,
+        number: usize,
+        operations: &[&str],
+        effort: Effort,
+    ) -> Result<Self> {
+        let here = paths::runner().join("contract");
+        let account = state.join(format!("contract-{number}.txt"));
+        let seen = state.join(format!("contract-{number}.json"));
+        if seen.exists() {
+            fs::remove_file(&seen).failed(format_args!("{} cannot be removed", seen.display()))?;
+        }
+        let out = File::create(&account).failed(format_args!("{} cannot be written", account.display()))?;
+        let process = Command::new(python.with_file_name("st"))
+            .arg("--config-file")
+            .arg(here.join("schemathesis.toml"))
+            .args(["run", "--no-color", "--max-examples", effort.examples()])
+            .args(operations.iter().flat_map(|operation| ["--include-operation-id", operation]))
+            .arg(paths::root().join("infra/openapi.yaml"))
+            // schemathesis leaves reports and caches where it stands.
+            .current_dir(state)
+            .env("BOOKBAG_API_URL", stack.api_url())
+            .env("BOOKBAG_ACTORS", actors)
+            .env("BOOKBAG_SEEN", &seen)
+            .env("SCHEMATHESIS_HOOKS", "hooks")
+            .env("PYTHONPATH", &here)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stderr(out.try_clone().failed("schemathesis cannot be listened to")?)
+            .stdout(out)
+            .spawn()
+            .setup("schemathesis cannot be run")?;
+        Ok(Self { process, account, seen })
+    }
+
+    /// What was answered, and what is to be said of failures.
+    fn finish(mut self) -> Result<(Seen, String)> {
+        let status = self.process.wait().failed("schemathesis was lost")?;
+        if !status.success() {
+            let account = fs::read_to_string(&self.account).unwrap_or_default();
+            let told = format!("{}\n(all of it in {})\n", excerpt(&account), self.account.display());
+            return Ok((Seen::new(), told));
+        }
+        let seen = fs::read(&self.seen).failed("schemathesis left no count of what it asked")?;
+        let seen = serde_json::from_slice(&seen).failed("the count of what was asked cannot be read")?;
+        Ok((seen, String::new()))
+    }
+}
+
+impl Drop for Share {
+    /// Where one could not start, the others are not left behind.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Operation -> status -> how often it was answered.
+type Seen = BTreeMap<String, BTreeMap<u16, u64>>;
+
+/// The operations that never answered with success, with what they answered instead.
+fn unreached(seen: &Seen) -> Vec<String> {
+    let excused = |operation: &str| UNREACHED.iter().any(|(known, _)| *known == operation);
+    let succeeded = |answers: &BTreeMap<u16, u64>| answers.keys().any(|status| (200..300).contains(status));
+    seen.iter()
+        .filter(|(operation, answers)| !excused(operation) && !succeeded(answers))
+        .map(|(operation, answers)| format!("{operation} (only {:?})", answers.keys().collect::<Vec<_>>()))
+        .collect()
+}
+
+/// What schemathesis says of its failures: per operation what was broken, what was sent and what came.
+fn excerpt(account: &str) -> String {
+    let lines: Vec<_> = account.lines().collect();
+    let heading =
+        |line: &&str| line.starts_with("====") && (line.contains("FAILURES") || line.contains("ERRORS"));
+    let from = lines.iter().position(heading).unwrap_or(lines.len().saturating_sub(EXCERPT_LINES));
+    let told = &lines[from..];
+    let rest = told.len().saturating_sub(EXCERPT_LINES);
+    let mut text = told[..told.len() - rest].join("\n");
+    if rest > 0 {
+        text = format!("{text}\n… and {rest} lines more");
+    }
+    text
+}
+
+/// Everybody who asks, and what each has.
+async fn actors(stack: &Stack) -> Result<BTreeMap<String, Actor>> {
+    let anybody = Caller::anybody(stack.api_url())?;
+    let here = School::fill(stack, &anybody, "here").await?;
+    here.reviews(stack, 0..6).await?;
+    let elsewhere = School::fill(stack, &anybody, "elsewhere").await?;
+    let staff = |school: &School, tokens: Vec<String>| Actor {
+        tokens,
+        path: BTreeMap::from([("school_id", school.id.clone())]),
+        withheld: vec![school.upload.clone()],
+        ids: BTreeMap::from([("sch", vec![school.id.clone()])]),
+    };
+    let mut tokens =
+        vec![stack.token(&["operator", "office", "sender", "approver", "dpo"], Some(&here.id)).await?];
+    for role in ["office", "sender", "approver", "dpo"] {
+        tokens.push(stack.token(&[role], Some(&here.id)).await?);
+    }
+    let connector = elsewhere.connector(&anybody).await?;
+    let mut actors = BTreeMap::from([
+        ("staff".to_owned(), staff(&here, tokens)),
+        ("staff_elsewhere".to_owned(), staff(&elsewhere, vec![elsewhere.everybody.token().to_owned()])),
+        ("connector".to_owned(), connector),
+    ]);
+    // Whatever deletes with a session may end it: one parent for each such operation, and one for all others.
+    let deleting = operations()?.into_iter().filter(|operation| operation.deletes_as_parent);
+    let names = deleting.map(|operation| format!("parent_for_{}", operation.id));
+    for (n, name) in ["parent".to_owned()].into_iter().chain(names).enumerate() {
+        let token = elsewhere.parent(stack, &anybody, n).await?;
+        actors.insert(name, Actor { tokens: vec![token], ..Actor::default() });
+    }
+    Ok(actors)
+}
+
+/// A school with people and what they ask, uploads, a message and a connector.
+struct School {
+    id: String,
+    code: String,
+    name: String,
+    /// Somebody in every role.
+    everybody: Caller,
+    /// The upload that brought everybody: undone, it would leave nobody to ask about.
+    upload: String,
+}
+
+impl School {
+    async fn fill(stack: &Stack, anybody: &Caller, place: &str) -> Result<Self> {
+        let operator = anybody.with(stack.token(&["operator"], None).await?);
+        let name = format!("Contract School {place} {}", std::process::id());
+        let fields = json!([
+            "title",
+            "given_name",
+            "family_name",
+            "preferred_given_name",
+            "preferred_family_name",
+            "former_family_name",
+            "date_of_birth",
+            "gender",
+            "year_group",
+            "class",
+            "groups",
+            "start_date",
+            "leaving_date",
+            "upn",
+            "source_id",
+            "email",
+            "mobile",
+            "landline",
+            "relationship",
+            "priority",
+            "parental_responsibility",
+            "emergency_contact",
+            "restricted",
+            "address_confidential",
+            "deceased",
+        ]);
+        let body = json!({
+            "name": name,
+            "sender": {"reply_to": "office@contract.example.org", "sms_id": "Contract"},
+            "agreement": {
+                "fields": {"pupil": fields, "contact": fields, "staff": fields, "governor": fields},
+                "signed_on": "2026-01-01", "dpo_email": "dpo@contract.example.org",
+            },
+        });
+        let made = operator.post("/v1/schools", &body).await?.expect(201)?;
+        let id = text(&made, "school_id")?.to_owned();
+        let roles = ["office", "sender", "approver", "dpo"];
+        let everybody = anybody.with(stack.token(&roles, Some(&id)).await?);
+        let mut school =
+            Self { code: text(&made, "code")?.to_owned(), id, name, everybody, upload: String::new() };
+        school.upload = school.send(&sheet(0..FAMILIES), "full", "apply").await?;
+        // One that can be undone, and one that waits.
+        school.send(&sheet(FAMILIES..FAMILIES + 2), "partial", "apply").await?;
+        school.send(&sheet(FAMILIES..FAMILIES + 4), "partial", "preview").await?;
+        let message = json!({
+            "purpose": "service", "channels": ["email", "sms"], "subject": "Swimming", "body": "Swimming tomorrow.",
+            "audience": {"year_groups": ["3"]},
+        });
+        let sent = school.post("messages", &message).await?.expect(202)?;
+        let path = school.path(&format!("messages/{}", text(&sent, "message_id")?));
+        eventually("the message is sent", DEADLINE, async || {
+            let message = school.everybody.get(&path).await?.expect(200)?;
+            Ok((message["status"] == "sent").then_some(()))
+        })
+        .await?;
+        let people = school.everybody.get(&school.path("people?role=contact&limit=3")).await?.expect(200)?;
+        for person in people["items"].as_array().into_iter().flatten() {
+            let asked = json!({"kind": "access", "person_id": person["person_id"]});
+            school.post("subject-requests", &asked).await?.expect(201)?;
+        }
+        for name in ["Export one", "Export two", "Export three"] {
+            school.post("connectors", &json!({"name": name})).await?.expect(201)?;
+        }
+        Ok(school)
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/v1/schools/{}/{rest}", self.id)
+    }
+
+    async fn post(&self, rest: &str, body: &Value) -> Result<crate::demo::client::Reply> {
+        self.everybody.post(&self.path(rest), body).await
+    }
+
+    /// Sends a file and waits until it has come to rest; returns the upload's id.
+    async fn send(&self, file: &str, scope: &str, mode: &str) -> Result<String> {
+        let body = json!({"file_name": "school.csv", "bytes": file.len(), "mode": mode, "scope": scope});
+        let asked = self.post("uploads", &body).await?.expect(201)?;
+        self.everybody.put_file(&asked["put"], file.as_bytes()).await?;
+        let id = text(&asked, "upload_id")?.to_owned();
+        let path = self.path(&format!("uploads/{id}"));
+        let wanted = if mode == "preview" { "review" } else { "done" };
+        eventually("the upload has come to rest", DEADLINE, async || {
+            let upload = self.everybody.get(&path).await?.expect(200)?;
+            Ok((upload["status"] == wanted).then_some(()))
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// A connector that has announced a file.
+    async fn connector(&self, anybody: &Caller) -> Result<Actor> {
+        let made = self.post("connectors", &json!({"name": "Nightly export"})).await?.expect(201)?;
+        let secret = text(&made, "secret")?.to_owned();
+        let body = json!({"file_name": "school.csv", "bytes": 1000, "mode": "preview"});
+        let asked = anybody.with(secret.clone()).post("/v1/connector/uploads", &body).await?.expect(201)?;
+        let ids = BTreeMap::from([("upl", vec![text(&asked, "upload_id")?.to_owned()])]);
+        Ok(Actor { tokens: vec![secret], ids, ..Actor::default() })
+    }
+
+    /// The session of family `n`'s parent, got as parents get it.
+    async fn parent(&self, stack: &Stack, anybody: &Caller, n: usize) -> Result<String> {
+        let before = stack.mark().await?;
+        let verification = self.claim(stack, n, &format!("Family{n}"), "Grace").await?;
+        let sent = eventually("the code is sent", DEADLINE, async || {
+            Ok(stack.outbox(before.outbox, &self.name).await?.into_iter().find(|sent| sent.to == e164(n)))
+        })
+        .await?;
+        let code: String = sent.text.chars().take_while(char::is_ascii_digit).collect();
+        let path = format!("/v1/verifications/{verification}/code");
+        let entered = anybody.post(&path, &json!({"code": code})).await?.expect(201)?;
+        Ok(text(&entered, "session_token")?.to_owned())
+    }
+
+    /// Claims that wait for the office: parents who write their names the other way round.
+    async fn reviews(&self, stack: &Stack, families: std::ops::Range<usize>) -> Result<()> {
+        let count = families.len();
+        for n in families {
+            self.claim(stack, n, "Grace", &format!("Family{n}")).await?;
+        }
+        let path = self.path("verifications");
+        eventually("the claims wait for the office", DEADLINE, async || {
+            let listed = self.everybody.get(&path).await?.expect(200)?;
+            Ok((listed["items"].as_array().map(Vec::len) == Some(count)).then_some(()))
+        })
+        .await
+    }
+
+    /// The claim of family `n`'s parent under a name, handed to the function as the gateway would, from an address of its own:
+    /// the embedded gateway knows only one, whose claims are counted. Returns the verification's id.
+    async fn claim(&self, stack: &Stack, n: usize, family_name: &str, given_name: &str) -> Result<String> {
+        let body = json!({
+            "school_code": self.code,
+            "parent": {"given_name": given_name, "family_name": family_name, "mobile": mobile(n), "email": email(n)},
+            "child": {"given_name": "Ada", "family_name": format!("Family{n}"), "date_of_birth": "2018-05-14"},
+        });
+        let event = json!({
+            "version": "2.0", "routeKey": "POST /v1/verifications", "rawPath": "/v1/verifications", "rawQueryString": "",
+            "headers": {"content-type": "application/json"},
+            "requestContext": {
+                "accountId": "000000000000", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api",
+                "http": {
+                    "method": "POST", "path": "/v1/verifications", "protocol": "HTTP/1.1", "userAgent": "contract",
+                    "sourceIp": format!("198.51.100.{}", std::process::id() % 250),
+                },
+                "requestId": "contract", "routeKey": "POST /v1/verifications", "stage": "$default",
+                "time": "01/Jan/2026:09:00:00 +0000", "timeEpoch": 1_767_258_000_000_u64,
+            },
+            "body": body.to_string(), "isBase64Encoded": false,
+        });
+        let answer = stack.invoke("parent-verify", &event).await?.payload;
+        let claimed: Value =
+            serde_json::from_str(text(&answer, "body")?).failed("a claim was answered without JSON")?;
+        Ok(text(&claimed, "verification_id")?.to_owned())
+    }
+}
+
+/// Families as a school exports them: a pupil of Year 3 and their mother. Numbers are of the range that Ofcom keeps for drama.
+fn sheet(families: std::ops::Range<usize>) -> String {
+    let header = "Forename,Surname,Student ID,Year,Class,DOB,Relationship,Contact forename,Contact surname,Contact ID,\
+                  Email,Mobile,Priority,Parental responsibility\n";
+    families.fold(header.to_owned(), |text, n| {
+        let (email, mobile) = (email(n), mobile(n));
+        format!(
+            "{text}Ada,Family{n},P{n:04},3,3A,14/05/2018,Mother,Grace,Family{n},C{n:04},{email},{mobile},1,Y\n"
+        )
+    })
+}
+
+fn email(n: usize) -> String {
+    format!("grace{n}@contract.example.com")
+}
+
+fn mobile(n: usize) -> String {
+    format!("07700 900{n:03}")
+}
+
+fn e164(n: usize) -> String {
+    format!("+447700900{n:03}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_succeeded_is_named() {
+        let seen: Seen = BTreeMap::from([
+            ("get_school".to_owned(), BTreeMap::from([(200, 5), (404, 1)])),
+            ("enter_code".to_owned(), BTreeMap::from([(401, 9)])),
+            ("put_link".to_owned(), BTreeMap::from([(404, 2), (422, 2)])),
+            ("list_people".to_owned(), BTreeMap::new()),
+        ]);
+        assert_eq!(unreached(&seen), ["list_people (only [])", "put_link (only [404, 422])"]);
+    }
+
+    #[test]
+    fn an_excerpt_begins_with_the_failures_and_is_bounded() {
+        let account = format!("v4\n==== FAILURES ====\n{}", "line\n".repeat(EXCERPT_LINES + 9));
+        let told = excerpt(&account);
+        assert!(told.starts_with("==== FAILURES") && told.ends_with("… and 10 lines more"), "{told}");
+        assert_eq!(excerpt("schemathesis: no such option"), "schemathesis: no such option");
+    }
+}

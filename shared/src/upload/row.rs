@@ -1,0 +1,257 @@
+//! What one row says about a person: cells to values and findings.
+
+use std::{fmt, mem};
+
+use jiff::civil::Date;
+
+use super::{
+    cell,
+    column::Column,
+    finding::{Code, Finding},
+    intake::Place,
+    roll::Roll,
+};
+use crate::{
+    person::{
+        Role, SourceId,
+        email::EmailAddress,
+        name::PersonName,
+        phone::{PhoneKind, PhoneNumber},
+    },
+    privacy::agreement::Field,
+};
+
+/// How many roles and fields there are.
+const ROLES: usize = Role::Governor as usize + 1;
+const FIELDS: usize = Field::Deceased as usize + 1;
+
+/// One row on its way in: a pupil with at most one contact, or a member of staff or governor.
+pub(super) struct Row<'r> {
+    /// Its number as the file's own program counts (a spreadsheet's header is 1).
+    pub(super) number: u32,
+    cells: &'r [(Place, &'r str)],
+    /// Decides which dates of birth can be.
+    pub(super) today: Date,
+    /// The names of the columns.
+    labels: &'r [String],
+    /// Of each role's fields, the first cell that is not empty, counted from 1: a row is asked for more than it has cells.
+    first: [[usize; FIELDS]; ROLES],
+}
+
+impl<'r> Row<'r> {
+    /// A row of cells.
+    pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [String]) -> Self {
+        let mut first = [[0; FIELDS]; ROLES];
+        for (index, (place, text)) in cells.iter().enumerate() {
+            let first = &mut first[place.column.role as usize][place.column.field as usize];
+            if *first == 0 && holds_anything(text) {
+                *first = index + 1;
+            }
+        }
+        Self { number, cells, today, labels, first }
+    }
+
+    /// The cells from the first of a field on.
+    fn from(&self, role: Role, field: Field) -> &'r [(Place, &'r str)] {
+        match self.first[role as usize][field as usize] {
+            0 => &[],
+            first => &self.cells[first - 1..],
+        }
+    }
+
+    /// The cell of a field. Of several, the first that is not empty.
+    pub(super) fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
+        self.from(role, field).first().copied()
+    }
+
+    /// All cells of a field that are not empty.
+    pub(super) fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (Place, &'r str)> + use<'r> {
+        let wanted = Column { role, field };
+        let cells = self.from(role, field).iter().copied();
+        cells.filter(move |(place, text)| place.column == wanted && holds_anything(text))
+    }
+
+    /// The cell of a field, as text.
+    pub(super) fn text(&self, role: Role, field: Field) -> Option<String> {
+        self.cell(role, field).and_then(|(_, raw)| cell::text(raw))
+    }
+
+    /// What is found of it, in one of its columns or as a whole.
+    pub(super) fn finding(&self, place: Option<Place>, code: Code) -> Finding {
+        Finding::at(self.number, place.map_or("", |place| place.label(self.labels)), code)
+    }
+
+    /// Whether it says anything about somebody in a role.
+    pub(super) fn is_about(&self, role: Role) -> bool {
+        self.first[role as usize].iter().any(|first| *first > 0)
+    }
+
+    /// Whether it names a pupil's column at all: that there is no name has to be seen.
+    pub(super) fn has_pupil(&self) -> bool {
+        self.cells.iter().any(|(place, _)| place.column.role == Role::Pupil)
+    }
+
+    /// The ids of somebody, in the order of the columns.
+    pub(super) fn source_ids(&self, role: Role) -> Vec<SourceId> {
+        let mut kept: Vec<SourceId> = Vec::new();
+        for (place, raw) in self.all(role, Field::SourceId) {
+            if kept.iter().all(|known| known.source != place.source)
+                && let Some(id) = cell::text(raw)
+            {
+                add(&mut kept, SourceId { source: place.source.to_owned(), id });
+            }
+        }
+        kept
+    }
+
+    /// The groups of somebody.
+    pub(super) fn groups(&self, role: Role) -> Vec<String> {
+        let mut groups = Vec::new();
+        let said = self.all(role, Field::Groups).filter_map(|(_, raw)| cell::text(raw));
+        said.for_each(|group| add(&mut groups, group));
+        groups
+    }
+}
+
+fn holds_anything(text: &str) -> bool {
+    text.bytes().next().is_some_and(|byte| byte.is_ascii_graphic()) || !text.trim().is_empty()
+}
+
+/// What a row said about its pupil: the next row, of another contact, nearly always says the same.
+#[derive(Clone, Default)]
+pub(super) struct LastPupil {
+    text: String,
+    /// Where each cell ends.
+    cells: Vec<(Place, usize)>,
+    /// The pupil's place.
+    pub(super) at: usize,
+}
+
+impl LastPupil {
+    fn cells_of<'r>(row: &Row<'r>) -> impl Iterator<Item = &'r (Place, &'r str)> + use<'r> {
+        row.cells.iter().filter(|(place, _)| place.column.role == Role::Pupil)
+    }
+
+    /// Whether a row says the same.
+    pub(super) fn is(&self, row: &Row<'_>) -> bool {
+        let mut from = 0;
+        let known = self.cells.iter();
+        let known = known.map(|(place, to)| (*place, &self.text[mem::replace(&mut from, *to)..*to]));
+        known.eq(Self::cells_of(row).copied())
+    }
+
+    pub(super) fn keep(&mut self, row: &Row<'_>, at: usize) {
+        self.forget();
+        self.at = at;
+        for (place, text) in Self::cells_of(row) {
+            self.text.push_str(text);
+            self.cells.push((*place, self.text.len()));
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.text.clear();
+        self.cells.clear();
+    }
+}
+
+impl fmt::Debug for LastPupil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastPupil(***)")
+    }
+}
+
+impl Roll {
+    pub(super) fn find(&mut self, row: &Row<'_>, place: Option<Place>, code: Code) {
+        self.note(row.finding(place, code));
+    }
+
+    /// What a pupil's cell says; what cannot be read is found.
+    pub(super) fn said<T>(
+        &mut self,
+        row: &Row<'_>,
+        field: Field,
+        read: impl Fn(&str) -> Result<Option<T>, Code>,
+    ) -> Option<T> {
+        let (place, raw) = row.cell(Role::Pupil, field)?;
+        read(raw).unwrap_or_else(|code| {
+            self.find(row, Some(place), code);
+            None
+        })
+    }
+
+    /// The name of somebody in a row.
+    pub(super) fn full_name(&mut self, row: &Row<'_>, role: Role) -> PersonName {
+        let mut part = |field| {
+            let Some((place, raw)) = row.cell(role, field) else { return String::new() };
+            cell::name(raw).unwrap_or_else(|code| {
+                self.find(row, Some(place), code);
+                String::new()
+            })
+        };
+        let (given, family) = (part(Field::GivenName), part(Field::FamilyName));
+        PersonName::of_tidy(given, family)
+    }
+
+    /// Usable e-mail addresses and numbers, and whether the row held one that is not usable.
+    pub(super) fn contact_points(
+        &mut self,
+        row: &Row<'_>,
+        role: Role,
+    ) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
+        let (mut emails, mut phones, mut unusable) = (Vec::new(), Vec::new(), false);
+        for (place, raw) in row.all(role, Field::Email) {
+            match cell::email(raw) {
+                Ok(None) => {}
+                Ok(Some((email, mistyped))) => {
+                    if mistyped {
+                        self.find(row, Some(place), Code::EmailMistyped);
+                    }
+                    add(&mut emails, email);
+                }
+                Err(code) => {
+                    unusable = true;
+                    self.find(row, Some(place), code);
+                }
+            }
+        }
+        for field in [Field::Mobile, Field::Landline] {
+            for (place, raw) in row.all(role, field) {
+                match cell::phone(raw) {
+                    Ok(None) => {}
+                    Ok(Some(parsed)) => {
+                        if parsed.repaired {
+                            self.find(row, Some(place), Code::PhoneRepaired);
+                        }
+                        if field == Field::Mobile && parsed.number.kind() == PhoneKind::Landline {
+                            self.find(row, Some(place), Code::PhoneLandline);
+                        }
+                        add(&mut phones, parsed.number);
+                    }
+                    Err(code) => {
+                        let first = (code == Code::PhoneLetters).then(|| cell::first_mobile(raw)).flatten();
+                        unusable |= first.is_none();
+                        self.find(
+                            row,
+                            Some(place),
+                            if first.is_some() { Code::SeveralNumbers } else { code },
+                        );
+                        first.into_iter().for_each(|number| add(&mut phones, number));
+                    }
+                }
+            }
+        }
+        (emails, phones, unusable)
+    }
+}
+
+/// Adds what is not there yet.
+pub(super) fn add<T: PartialEq>(to: &mut Vec<T>, one: T) {
+    if to.is_empty() {
+        // Most lists have one, and a school has a hundred thousand lists.
+        to.reserve_exact(1);
+    }
+    if !to.contains(&one) {
+        to.push(one);
+    }
+}
