@@ -128,6 +128,10 @@ ids! {
     AccountId = "acc_";
     /// A parent's session. Its token, which is a secret, begins alike and is no id.
     SessionId = "ses_";
+    /// What somebody asks under data protection law; also the reference that they are given.
+    RequestId = "req_";
+    /// A parent's call for help with the app; also the reference that they are given.
+    SupportId = "sup_";
     /// One entry of the audit: who saw whose record.
     AuditId = "aud_";
 }

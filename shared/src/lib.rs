@@ -6,7 +6,7 @@
 //! - [`message`]: audience, chunks, rendering, outcomes
 //! - [`verify`]: who a claimant is, codes, sessions
 //! - [`channel`]: the carriers
-//! - [`privacy`]: agreement and retention
+//! - [`privacy`]: agreement, consents, requests, retention; [`support`]: calls for help with the app
 //! - [`seal`], [`store`], [`queue`], [`object`]: what speaks to the cloud
 //! - [`batch`], [`http`], [`config`], [`log`], [`app`]: what every function's wiring is made of
 
@@ -31,6 +31,7 @@ pub mod random;
 pub mod school;
 pub mod seal;
 pub mod store;
+pub mod support;
 pub mod time;
 pub mod upload;
 pub mod verify;

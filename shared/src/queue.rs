@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{MessageId, SchoolId, UploadId, VerificationId},
+    id::{MessageId, RequestId, SchoolId, SupportId, UploadId, VerificationId},
     store::failure::describe,
 };
 
@@ -52,6 +52,20 @@ pub enum Task {
         verification_id: VerificationId,
         /// The account was signed in to elsewhere before.
         new_device: bool,
+    },
+    /// Tell the school's data protection lead that there is a request.
+    TellOfRequest {
+        /// The tenant.
+        school_id: SchoolId,
+        /// The request.
+        request_id: RequestId,
+    },
+    /// Send a parent's call for help to the school's support.
+    TellOfSupport {
+        /// The tenant.
+        school_id: SchoolId,
+        /// The call.
+        support_id: SupportId,
     },
     /// Erase what is due at one school.
     Sweep {

@@ -111,12 +111,20 @@ pub struct SchoolContacts {
     pub reply_to: crate::person::email::EmailAddress,
     /// The data protection lead.
     pub dpo_email: crate::person::email::EmailAddress,
+    /// Who helps parents with the app, where that is not whoever answers e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support_email: Option<crate::person::email::EmailAddress>,
 }
 
 impl SchoolContacts {
+    /// Who helps parents with the app.
+    pub fn support(&self) -> &crate::person::email::EmailAddress {
+        self.support_email.as_ref().unwrap_or(&self.reply_to)
+    }
+
     /// The school's own addresses, which never stand for a parent.
     pub fn addresses(&self) -> Vec<crate::person::email::EmailAddress> {
-        vec![self.reply_to.clone(), self.dpo_email.clone()]
+        [&self.reply_to, &self.dpo_email].into_iter().chain(&self.support_email).cloned().collect()
     }
 }
 

@@ -246,7 +246,33 @@ async fn parent(world: &World, address: &str) {
     let child = text(&children["items"][0]["person_id"]);
     world.get(&bearer, &format!("/v1/me/children/{child}")).await.expect(200);
     inbox(world, &bearer, child).await;
+    asks(world, &bearer).await;
     world.delete(&bearer, "/v1/sessions/current").await.expect(204);
+}
+
+/// What a parent chooses and asks, and what of it is sent on.
+async fn asks(world: &World, bearer: &str) {
+    let told = world.get(bearer, "/v1/me/preferences").await.expect(200);
+    let me = &told["items"][0];
+    let choice = json!({"purpose": "marketing", "channel": "sms", "allowed": false});
+    let chosen =
+        json!({"items": [{"person_id": me["person_id"], "version": me["version"], "choices": [choice]}]});
+    world.put(bearer, "/v1/me/preferences", &chosen).await.expect(200);
+    let device = json!({"platform": "ios", "token": format!("{:0>64}", &world.school[4..])});
+    world.post(bearer, "/v1/me/devices", &device).await.expect(201);
+    let asked = json!({"kind": "access", "person_id": me["person_id"]});
+    let asked = world.post(bearer, "/v1/me/subject-requests", &asked).await.expect(201);
+    world.get(bearer, "/v1/me/subject-requests").await.expect(200);
+    let recorded = json!({"kind": "complaint", "person_id": me["person_id"]});
+    world.post("dpo", "/subject-requests", &recorded).await.expect(201);
+    let help = json!({"topic": "other", "device_type": "Phone", "app_version": "1", "device_id": "1"});
+    let help = world.post(bearer, "/v1/me/support", &help).await.expect(202);
+    for reference in [&asked["request_id"], &help["support_id"]] {
+        let sent = local::eventually("the school is told", DEADLINE, async || {
+            Ok((!world.outbox_with(text(reference)).await.is_empty()).then_some(()))
+        });
+        sent.await.expect("it is");
+    }
 }
 
 /// A mother reads what is written to her, acknowledges it twice, and sees that she has.

@@ -20,11 +20,13 @@ use crate::{
 };
 
 /// The classes that the tests below see erased.
-const SEEN: [&str; 12] = [
+const SEEN: [&str; 14] = [
     "upload_file",
     "upload",
     "upload_report",
     "connector",
+    "consent",
+    "subject_request",
     "person",
     "link",
     "former_version",
@@ -321,6 +323,46 @@ async fn a_revoked_connector_is_forgotten_with_the_uploads_that_may_name_it() {
         (left["items"].as_array().map(Vec::len), &left["items"][0]["name"]),
         (Some(1), &json!("Kept"))
     );
+}
+
+#[tokio::test]
+async fn evidence_of_a_choice_outlives_the_person_by_six_years() {
+    let world = World::new().await;
+    let mut paths = Vec::new();
+    for name in ["Ann", "Ben"] {
+        let body = json!({"role": "contact", "given_name": name});
+        let made = world.post("office", "/people", &body).await.expect(201);
+        let path = format!("/people/{}", text(&made["person_id"]));
+        let choice = json!({"purpose": "marketing", "channel": "email", "allowed": true});
+        let paper = json!({"version": 0, "taken_on": "2026-09-01", "choices": [choice]});
+        world.put("office", &format!("{path}/consents"), &paper).await.expect(200);
+        paths.push(path);
+    }
+    world.delete("office", &paths[0]).await.expect(204);
+    assert_eq!(sweep(&world, 31, false).await, json!({"person": 1}));
+    assert_eq!(sweep(&world, 31 + 2_191, true).await, json!({}));
+    erases(&world, 31 + 2_193, json!({"consent": 1})).await;
+    // Whoever is still there keeps theirs, however old.
+    let told = world.get("office", &format!("{}/consents", paths[1])).await.expect(200);
+    assert_eq!(told["version"], 1);
+}
+
+#[tokio::test]
+async fn a_request_is_forgotten_three_years_after_it_was_closed() {
+    let world = World::new().await;
+    let made = world.post("office", "/people", &json!({"role": "contact", "given_name": "Ann"})).await;
+    let body = json!({"kind": "access", "person_id": made.expect(201)["person_id"]});
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let asked = world.post("dpo", "/subject-requests", &body).await.expect(201);
+        paths.push(format!("/subject-requests/{}", text(&asked["request_id"])));
+    }
+    let closed = json!({"decision": "completed", "version": 1});
+    world.post("dpo", &format!("{}/decision", paths[0]), &closed).await.expect(200);
+    assert_eq!(sweep(&world, 1_095, true).await, json!({}));
+    erases(&world, 1_097, json!({"subject_request": 1})).await;
+    world.get("dpo", &paths[0]).await.problem(404, "not_found");
+    assert_eq!(world.get("dpo", &paths[1]).await.expect(200)["status"], "open", "an open one waits");
 }
 
 #[tokio::test]

@@ -14,10 +14,15 @@ fn day(days: i64) -> String {
     at.to_zoned(TimeZone::get("Europe/London").expect("a zone")).date().to_string()
 }
 
+/// What is so as long as nothing is settled: whoever answers e-mail helps parents too.
+fn nothing() -> Value {
+    json!({"column_mapping": {}, "org_id": null, "rollover": null, "support_email": "office@oakfield.example.org"})
+}
+
 #[tokio::test]
 async fn a_school_names_its_own_columns() {
     let world = World::new().await;
-    let nothing = json!({"column_mapping": {}, "org_id": null, "rollover": null});
+    let nothing = nothing();
     assert_eq!(world.get("sender", "/settings").await.expect(200), nothing);
     // Headers that nobody else writes, and one more column.
     let sheet = Sheet::families(3).bytes();
@@ -40,6 +45,7 @@ async fn a_school_names_its_own_columns() {
         },
         "org_id": "100123",
         "rollover": {"from": day(2), "until": day(30)},
+        "support_email": "help@oakfield.example.org",
     });
     assert_eq!(world.put("office", "/settings", &settings).await.expect(200), settings);
     assert_eq!(world.get("dpo", "/settings").await.expect(200), settings);
@@ -63,6 +69,7 @@ async fn settings_that_nobody_knows_or_may_set_are_refused() {
         (json!({"colour": "red"}), " unknown_setting"),
         (json!({"column_mapping": {"E-mail": "ignore", "email": "ignore"}}), "/column_mapping column_twice"),
         (json!({"rollover": {"from": day(2), "until": day(1)}}), "/rollover/until before_start"),
+        (json!({"support_email": "help"}), "/support_email invalid"),
     ] {
         let refused = world.put("office", "/settings", &body).await;
         assert_eq!((refused.status, refused.faults()), (422, vec![fault.to_owned()]), "{}", refused.body);
@@ -76,8 +83,7 @@ async fn settings_that_nobody_knows_or_may_set_are_refused() {
     ] {
         world.put("office", "/settings", &body).await.problem(400, "malformed_body");
     }
-    let nothing = json!({"column_mapping": {}, "org_id": null, "rollover": null});
-    assert_eq!(world.get("office", "/settings").await.expect(200), nothing);
+    assert_eq!(world.get("office", "/settings").await.expect(200), nothing());
 }
 
 /// Edge case 50: in the window that the school has named, a year that leaves is what was to be expected; it still waits, but

@@ -22,6 +22,7 @@ use shared::{
         store::{ChunkState, ChunkStatus, EXCLUDED_PER_PAGE, Excluded, Message, Roster},
     },
     person::store::{Directory, ReadError},
+    privacy::consent::Register,
     queue::{QueueError, Queues, Task},
     random,
     school::{Tenant, TenantError},
@@ -119,15 +120,22 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
         return Ok(());
     }
     let content = message.content(&tenant.key)?;
+    let register = Register::load(&app.tables, school).await?;
     let directory = Directory::load(&app.tables, &tenant).await?;
     let today = time::date_in(&tenant.school.time_zone, time::now());
-    let resolution =
-        audience::resolve(&directory, &content.audience, message.purpose, &message.channels, today);
+    let resolution = audience::resolve(
+        &directory,
+        &register,
+        &content.audience,
+        message.purpose,
+        &message.channels,
+        today,
+    );
     let (chunks, posts) = (chunks(&resolution), posts(&directory, &content, message.purpose, today));
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     // Chunks are in the order of channels, and the app is the last of these.
     let carried = chunks.iter().filter(|(channel, _)| *channel != Channel::App).count();
-    let writes = writes(&tenant, message_id, &resolution, chunks, &posts)?;
+    let writes = writes(&tenant, register.changes, message_id, &resolution, chunks, &posts)?;
     // Whoever stops a message takes its posts back, and none may come after that.
     let mine = || {
         Condition::All(vec![
@@ -155,9 +163,11 @@ async fn fan_out(app: &App, school: SchoolId, message_id: MessageId) -> Result<(
     enqueue(app, school, message_id, message.purpose, carried).await
 }
 
-/// What is written of a resolved message besides itself: chunks, who was left out, and last the posts.
+/// What is written of a resolved message besides itself: chunks, who was left out, and last the posts. `consents` counts the
+/// choices that were known.
 fn writes(
     tenant: &Tenant,
+    consents: u64,
     message_id: MessageId,
     resolution: &Resolution,
     chunks: Vec<(Channel, Vec<Recipient>)>,
@@ -173,7 +183,7 @@ fn writes(
             status = ChunkStatus::Posted;
         }
         let revision = tenant.school.revision;
-        let roster = Roster { school_id, message_id, chunk, channel, recipients, revision };
+        let roster = Roster { school_id, message_id, chunk, channel, recipients, revision, consents };
         let state = ChunkState {
             school_id,
             message_id,

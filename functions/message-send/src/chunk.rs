@@ -11,11 +11,13 @@ use shared::{
     message::{
         Purpose,
         audience::{Recipient, still_permitted},
+        chosen::still_chosen,
         outcome::{Outcome, Outcomes},
         render,
         store::{CarrierIds, ChunkState, ChunkStatus, Content, Message, Roster},
     },
     person::store::Directory,
+    privacy::consent::{ConsentsMark, Register},
     random,
     school::{School, SchoolState, Tenant},
     seal::hex,
@@ -80,7 +82,7 @@ pub async fn send(
 /// Looks again at what may still be sent, and sends it. An error means that no carrier took anything.
 async fn attempt(app: &Arc<App>, state: &ChunkState, outcomes: &mut Outcomes) -> Result<Tried, WorkError> {
     let chunk = state.chunk;
-    let (message, roster, record) = read(app, state.school_id, state.message_id, chunk).await?;
+    let (message, roster, record, consents) = read(app, state.school_id, state.message_id, chunk).await?;
     if message.stopped || record.state != SchoolState::Active {
         outcomes.settle(Outcome::Stopped);
         return Ok(Tried::new());
@@ -89,10 +91,16 @@ async fn attempt(app: &Arc<App>, state: &ChunkState, outcomes: &mut Outcomes) ->
     let content = message.content(&tenant.key)?;
     let waiting = outcomes.waiting();
     let directory = people(app, &tenant, &roster, &waiting).await?;
+    let register = chosen_anew(app, &message, &roster, consents, &waiting).await?;
     let mut ready = Vec::new();
     for at in waiting {
         let Some(recipient) = roster.recipients.get(at) else { continue };
-        match permitted(&tenant, &directory, &roster, recipient, message.purpose) {
+        let permitted = permitted(&tenant, &directory, &roster, recipient, message.purpose);
+        let wanted = permitted.and_then(|recipient| match &register {
+            Some(register) => still_chosen(register, recipient, message.purpose, roster.channel),
+            None => Some(recipient),
+        });
+        match wanted {
             Some(recipient) => ready.push((at, recipient)),
             None => outcomes.0[at] = Outcome::Stopped,
         }
@@ -164,24 +172,26 @@ async fn claim(
     Ok(None)
 }
 
-/// Message, roster and school in one call.
+/// Message, roster, school and the count of changed consents in one call.
 async fn read(
     app: &App,
     school: SchoolId,
     message_id: MessageId,
     chunk: u32,
-) -> Result<(Message, Roster, School), WorkError> {
+) -> Result<(Message, Roster, School, u64), WorkError> {
     let keys = vec![
         (TableName::Messaging, key::message(school, message_id)),
         (TableName::Messaging, key::roster(school, message_id, chunk)),
         (TableName::Directory, key::school(school)),
+        (TableName::Directory, key::consents_mark(school)),
     ];
-    let (mut message, mut roster, mut record) = (None, None, None);
+    let (mut message, mut roster, mut record, mut consents) = (None, None, None, 0);
     for item in app.tables.batch_get(keys).await? {
         match item.kind() {
             Message::KIND => message = Some(item.read()?),
             Roster::KIND => roster = Some(item.read()?),
             School::KIND => record = Some(item.read()?),
+            ConsentsMark::KIND => consents = item.read::<ConsentsMark>()?.changes,
             _ => {}
         }
     }
@@ -189,6 +199,7 @@ async fn read(
         message.ok_or(WorkError::Missing("message"))?,
         roster.ok_or(WorkError::Missing("roster"))?,
         record.ok_or(WorkError::Missing("school"))?,
+        consents,
     ))
 }
 
@@ -216,6 +227,23 @@ async fn people(
         }
     }
     Ok(Directory::pick(&app.tables, tenant, &people, &links).await?)
+}
+
+/// What those who read this chunk have chosen, if anybody at the school has chosen anything since its audience was resolved.
+/// Nobody chooses about an emergency.
+async fn chosen_anew(
+    app: &App,
+    message: &Message,
+    roster: &Roster,
+    consents: u64,
+    waiting: &[usize],
+) -> Result<Option<Register>, WorkError> {
+    if consents == roster.consents || message.purpose == Purpose::Emergency {
+        return Ok(None);
+    }
+    let recipients = waiting.iter().filter_map(|at| roster.recipients.get(*at));
+    let people = recipients.flat_map(|recipient| recipient.readers().chain(recipient.pupils.iter().copied()));
+    Ok(Some(Register::pick(&app.tables, message.school_id, people).await?))
 }
 
 fn permitted(

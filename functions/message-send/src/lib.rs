@@ -1,4 +1,4 @@
-//! Sends: chunks of messages, one-time codes, and notices about verifications.
+//! Sends: chunks of messages, one-time codes, and notices to parents and schools.
 //!
 //! No carrier is called before the claim on the chunk is written. A worker that dies between the carrier and the record leaves
 //! the chunk in doubt: what may have been sent becomes `unknown` and is not sent again by itself, except for emergencies,
@@ -7,6 +7,7 @@
 mod chunk;
 mod code;
 mod look;
+mod notice;
 mod tell;
 
 use std::sync::Arc;
@@ -104,8 +105,14 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
                 Task::TellParents { verification_id, new_device } => {
                     tell::parents(&app, verification_id, new_device).await.map_err(Failure::retry)
                 }
-                _ => {
-                    Err(Failure::retry("this queue takes send_chunk, send_code and tell_parents tasks only"))
+                Task::TellOfRequest { school_id, request_id } => {
+                    notice::tell_of_request(&app, school_id, request_id).await.map_err(Failure::retry)
+                }
+                Task::TellOfSupport { school_id, support_id } => {
+                    notice::tell_of_support(&app, school_id, support_id).await.map_err(Failure::retry)
+                }
+                Task::ApplyUpload { .. } | Task::FanOut { .. } | Task::Sweep { .. } => {
+                    Err(Failure::retry("this queue takes tasks of sending only"))
                 }
             }
         }

@@ -7,7 +7,7 @@ use shared::{
     id::SessionId,
     store::{
         key::{self, TableName},
-        table::{Condition, TRANSACTION_ITEMS, Write},
+        table::{TRANSACTION_ITEMS, Write},
     },
     time,
     verify::{
@@ -70,7 +70,7 @@ pub async fn sessions(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
 pub async fn revoke(app: &App, parent: &Parent, request: &Request) -> Result<Answer, ApiError> {
     let wanted: SessionId = request.path("session_id")?;
     let found: Option<Session> = app.tables.get(key::session(parent.account.account_id, wanted)).await?;
-    app.tables.transact(found.ok_or_else(Problem::not_found)?.revoke().to_vec()).await?;
+    app.tables.transact(found.ok_or_else(Problem::not_found)?.revoke()).await?;
     Ok(Answer::empty())
 }
 
@@ -82,8 +82,7 @@ pub async fn revoke_all(app: &App, parent: &Parent) -> Result<Answer, ApiError> 
 
 /// `DELETE /v1/sessions/current`: the token stops working with this request; the device stays known.
 pub async fn sign_out(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
-    let Session { account_id, session_id, .. } = parent.session;
-    app.tables.delete(TableName::Access, key::session(account_id, session_id), Condition::Always).await?;
+    app.tables.transact(parent.session.end()).await?;
     Ok(Answer::empty())
 }
 
@@ -122,7 +121,7 @@ fn body(session: &Session, mine: &Session) -> Value {
     json!({
         "session_id": session.session_id, "device": session.device, "created_at": instant(session.created),
         "last_used_at": instant(session.last_used), "expires_at": instant(session.expires),
-        "current": session.session_id == mine.session_id,
+        "current": session.session_id == mine.session_id, "push": session.push.as_ref().map(|push| push.platform),
     })
 }
 

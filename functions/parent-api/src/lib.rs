@@ -5,7 +5,11 @@
 
 mod account;
 mod children;
+mod devices;
 mod messages;
+mod preferences;
+mod requests;
+mod support;
 mod view;
 
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use shared::{
     app::Cloud,
     config::{self, ConfigError},
     http::{Problem, Request, Told, told},
+    queue::Queues,
     seal::Keyring,
     store::{key::TableName, table::Tables},
     time,
@@ -26,6 +31,8 @@ use shared::{
 pub struct App {
     tables: Tables,
     keyring: Arc<Keyring>,
+    queues: Queues,
+    send_queue: String,
     /// The version of the privacy notice that is in force.
     privacy_notice: String,
 }
@@ -43,6 +50,8 @@ impl App {
         Ok(Self {
             keyring: cloud.keyring(&tables)?,
             tables,
+            queues: cloud.queues(),
+            send_queue: config::required("SEND_ROUTINE_QUEUE_URL")?,
             privacy_notice: config::required("PRIVACY_NOTICE")?,
         })
     }
@@ -67,6 +76,13 @@ pub async fn handle(app: &App, event: ApiGatewayV2httpRequest) -> ApiGatewayV2ht
             "POST /v1/me/messages/{message_id}/acknowledgement" => {
                 messages::acknowledge(app, &parent, &request).await
             }
+            "GET /v1/me/preferences" => preferences::get(app, &parent).await,
+            "PUT /v1/me/preferences" => preferences::put(app, &parent, &request).await,
+            "POST /v1/me/devices" => devices::register(app, &parent, &request).await,
+            "POST /v1/me/support" => support::create(app, &parent, &request).await,
+            "POST /v1/me/corrections" => requests::correct(app, &parent, &request).await,
+            "POST /v1/me/subject-requests" => requests::create(app, &parent, &request).await,
+            "GET /v1/me/subject-requests" => requests::list(app, &parent).await,
             "DELETE /v1/sessions/current" => account::sign_out(app, &parent).await,
             _ => Err(Problem::not_found().into()),
         };

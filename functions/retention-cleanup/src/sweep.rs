@@ -1,5 +1,7 @@
 //! One school's sweep.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use shared::{
     connector::Connector,
@@ -8,6 +10,8 @@ use shared::{
     object::{ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
+        consent::Consents,
+        request::SubjectRequest,
         retention::DataClass,
         run::{Counts, RetentionRun, due},
     },
@@ -60,6 +64,8 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.uploads().await?;
     sweep.connectors().await?;
     sweep.people(&tenant).await?;
+    sweep.consents().await?;
+    sweep.subject_requests().await?;
     sweep.messages().await?;
     sweep.audit_and_usage().await?;
     let counts = sweep.counts;
@@ -206,6 +212,49 @@ impl Sweep<'_> {
         for subject in due.erase {
             if let Subject::Person(person) = subject {
                 self.account_of(person).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Evidence of a choice outlives the person in the directory by years; it is counted from when they are gone.
+    async fn consents(&mut self) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let partition = key::school_partition(self.school);
+        let items = tables.query(TableName::Directory, &partition, key::CONSENTS).await?;
+        let all = items.into_iter().map(|item| item.read()).collect::<Result<Vec<Consents>, _>>()?;
+        let open = all.iter().filter(|consents| consents.ended_at.is_none());
+        let people =
+            open.map(|consents| (TableName::Directory, key::person(self.school, consents.person_id)));
+        let found = tables.batch_get(people.collect()).await?;
+        let known: BTreeSet<_> = found.iter().filter_map(|item| key::read_person(item.sk())).collect();
+        for consents in all {
+            let at = key::consents(self.school, consents.person_id);
+            if consents.is_due(self.now) {
+                self.count(DataClass::Consent, 1);
+                if !self.dry_run {
+                    self.app.tables.delete(TableName::Directory, at, Condition::Always).await?;
+                }
+            } else if consents.ended_at.is_none() && !known.contains(&consents.person_id) && !self.dry_run {
+                let ended = Update::new().set("ended_at", self.now);
+                self.app.tables.update::<Consents>(at, ended, Condition::Present).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn subject_requests(&mut self) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let partition = key::school_partition(self.school);
+        for item in tables.query(TableName::Directory, &partition, key::SUBJECT_REQUESTS).await? {
+            let request: SubjectRequest = item.read()?;
+            if !request.is_due(self.now) {
+                continue;
+            }
+            self.count(DataClass::SubjectRequest, 1);
+            if !self.dry_run {
+                let at = key::subject_request(self.school, request.request_id);
+                tables.delete(TableName::Directory, at, Condition::Always).await?;
             }
         }
         Ok(())

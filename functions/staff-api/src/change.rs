@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code, request::Shows},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code, request::Shows},
     id::{PersonId, SchoolId},
     person::{
         Person,
@@ -20,9 +20,8 @@ use shared::{
 };
 
 use crate::{
-    App, apart,
+    App, apart, consents,
     entry::{ChangedPerson, NewPerson},
-    idempotency::Replay,
     links::refuse_restricted,
     people::body,
 };
@@ -243,6 +242,7 @@ pub async fn merge(
             writes.push(write_link(tenant, to, versions(to), Some(&joined), stamp)?);
             writes.push(write_link(tenant, ends, versions(ends), None, stamp)?);
         }
+        writes.extend(consents::join(app, school, kept_id, other_id).await?);
         refuse_too_many(&writes)?;
         Ok((writes, (one, versions.rev + 1)))
     })

@@ -6,14 +6,15 @@ mod apart;
 mod audit;
 mod change;
 mod connectors;
+mod consents;
 mod entry;
-mod idempotency;
 mod links;
 mod messages;
 mod people;
 mod schools;
 mod search;
 mod settings;
+mod subject_requests;
 mod uploads;
 mod usage;
 mod verifications;
@@ -46,6 +47,7 @@ pub struct App {
     fanout_queue: String,
     uploads_queue: String,
     send_queue: String,
+    notice_queue: String,
     claim_names: ClaimNames,
     sms_part_price: String,
 }
@@ -69,6 +71,7 @@ impl App {
             fanout_queue: config::required("FANOUT_QUEUE_URL")?,
             uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
             send_queue: config::required("SEND_URGENT_QUEUE_URL")?,
+            notice_queue: config::required("SEND_ROUTINE_QUEUE_URL")?,
             claim_names: ClaimNames::from_env(),
             sms_part_price: config::or("SMS_PART_PRICE", "0.04"),
         })
@@ -164,6 +167,12 @@ async fn at_school(
         ("POST", "/people/{person_id}/merge") => {
             at(&[Office]).map(|()| change::merge(app, request, staff, school))?.await
         }
+        ("GET", "/people/{person_id}/consents") => {
+            at(&[Office, Dpo]).map(|()| consents::get(app, request, school))?.await
+        }
+        ("PUT", "/people/{person_id}/consents") => {
+            at(&[Office, Dpo]).map(|()| consents::put(app, request, staff, school))?.await
+        }
         ("PUT", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::put(app, request, school))?.await
         }
@@ -173,6 +182,18 @@ async fn at_school(
         ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
         ("POST", "/verifications/{verification_id}/decision") => {
             at(&[Office]).map(|()| verifications::decide(app, request, staff, school))?.await
+        }
+        ("POST", "/subject-requests") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::create(app, request, staff, school))?.await
+        }
+        ("GET", "/subject-requests") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::list(app, request, staff, school))?.await
+        }
+        ("GET", "/subject-requests/{request_id}") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::get(app, request, staff, school))?.await
+        }
+        ("POST", "/subject-requests/{request_id}/decision") => {
+            at(&[Office, Dpo]).map(|()| subject_requests::decide(app, request, staff, school))?.await
         }
         ("POST", "/messages/preview") => {
             at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await

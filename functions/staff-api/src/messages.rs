@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::{
     channel::Channel,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code, request::Shows},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code, request::Shows},
     id::{MessageId, PersonId, SchoolId},
     message::{
         Draft,
@@ -15,6 +15,7 @@ use shared::{
         store::{Acknowledgement, ChunkState, ChunkStatus, Content, Excluded, Message, Roster},
     },
     person::store::Directory,
+    privacy::consent::Register,
     queue::Task,
     random,
     school::Tenant,
@@ -25,11 +26,16 @@ use shared::{
     time,
 };
 
-use crate::{App, idempotency::Replay};
+use crate::App;
 
-fn resolve(tenant: &Tenant, directory: &Directory, draft: &Draft) -> Resolution {
+/// The school's people, and whom of them the draft would reach now.
+async fn resolve(app: &App, tenant: &Tenant, draft: &Draft) -> Result<(Directory, Resolution), ApiError> {
+    let register = Register::load(&app.tables, tenant.id()).await?;
+    let directory = Directory::load(&app.tables, tenant).await?;
     let today = time::date_in(&tenant.school.time_zone, time::now());
-    audience::resolve(directory, &draft.audience, draft.purpose, &draft.channels, today)
+    let resolution =
+        audience::resolve(&directory, &register, &draft.audience, draft.purpose, &draft.channels, today);
+    Ok((directory, resolution))
 }
 
 fn content(draft: &Draft) -> Content {
@@ -74,8 +80,7 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
         return Err(Problem::fields(faults).into());
     }
     let tenant = app.tenant(school).await?;
-    let directory = Directory::load(&app.tables, &tenant).await?;
-    let resolution = resolve(&tenant, &directory, &draft);
+    let (directory, resolution) = resolve(app, &tenant, &draft).await?;
     let content = content(&draft);
     let parts = sms_parts(&tenant, &directory, &content, &resolution);
     let by_channel: serde_json::Map<String, Value> = draft
@@ -142,8 +147,7 @@ pub async fn create(
     if let Some(id) = replay.seen(&app.tables).await? {
         return again(app, school, id.parse().map_err(ApiError::internal)?).await;
     }
-    let directory = Directory::load(&app.tables, &tenant).await?;
-    let resolution = resolve(&tenant, &directory, &draft);
+    let (directory, resolution) = resolve(app, &tenant, &draft).await?;
     if resolution.count() == 0 {
         let problem = Problem::new(
             Code::NoRecipients,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     channel::sms,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::SchoolId,
     person::{Role, email::EmailAddress, name::tidy},
     privacy::agreement::{Agreement, Field},
@@ -18,7 +18,7 @@ use shared::{
     time,
 };
 
-use crate::{App, idempotency::Replay};
+use crate::App;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,7 +122,11 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
         time_zone,
         agreement: Agreement { fields: body.agreement.fields.by_role(), signed_on: body.agreement.signed_on },
         sms_id: body.sender.sms_id,
-        contacts: School::seal_contacts(school_id, &key, &SchoolContacts { reply_to, dpo_email }),
+        contacts: School::seal_contacts(
+            school_id,
+            &key,
+            &SchoolContacts { support_email: None, reply_to, dpo_email },
+        ),
         generation: 0,
         revision: 0,
         exported: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! What a school has settled about its own files.
+//! What a school has settled: how its files are read, and who helps its parents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use shared::{
     http::{Answer, ApiError, FieldError, Problem, Request},
     id::SchoolId,
-    school::{Rollover, School, SchoolState, Settings},
+    person::email::EmailAddress,
+    school::{Rollover, School, SchoolContacts, SchoolState, Settings},
     store::{
         key,
         table::{Condition, Update, value},
@@ -33,16 +34,19 @@ struct NewSettings {
     org_id: Option<String>,
     #[serde(default)]
     rollover: Option<Rollover>,
+    #[serde(default)]
+    support_email: Option<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
 impl NewSettings {
-    fn read(self) -> Result<Settings, Vec<FieldError>> {
+    fn read(self) -> Result<(Settings, Option<EmailAddress>), Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut fault = |pointer: &str, code, detail| errors.push(FieldError::new(pointer, code, detail));
         if !self.unknown.is_empty() {
-            fault("", "unknown_setting", "send column_mapping, org_id and rollover, and nothing else");
+            let detail = "send column_mapping, org_id, rollover and support_email, and nothing else";
+            fault("", "unknown_setting", detail);
         }
         let headers = self.column_mapping.keys();
         if self.column_mapping.len() > MAX_COLUMNS
@@ -76,8 +80,13 @@ impl NewSettings {
                 fault("/rollover/until", "too_long", "a rollover lasts at most 92 days");
             }
         }
+        let support_email = self.support_email.map(|address| address.parse::<EmailAddress>()).transpose();
+        if support_email.is_err() {
+            errors.push(FieldError::new("/support_email", "invalid", "write an e-mail address"));
+        }
         if errors.is_empty() {
-            Ok(Settings { column_mapping: self.column_mapping, org_id, rollover: self.rollover })
+            let settings = Settings { column_mapping: self.column_mapping, org_id, rollover: self.rollover };
+            Ok((settings, support_email.unwrap_or_default()))
         } else {
             Err(errors)
         }
@@ -86,23 +95,31 @@ impl NewSettings {
 
 /// `GET …/settings`.
 pub async fn get(app: &App, school: SchoolId) -> Result<Answer, ApiError> {
-    Answer::json(200, body(&app.tenant(school).await?.school))
+    let tenant = app.tenant(school).await?;
+    Answer::json(200, body(&tenant.school, &tenant.school.contacts(&tenant.key)?))
 }
 
 /// `PUT …/settings`: all of them; what is left out is as if it had never been settled. Files that arrive from now on are read
 /// by them, and a plan that was made by the others is none any more: it cannot be approved.
 pub async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
-    let settings = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
-    app.tenant(school).await?;
-    let active = Condition::Is("state", value(SchoolState::Active));
-    let update = Update::new().set("settings", settings).add("revision", 1);
-    let school: School = app.tables.update(key::school(school), update, active).await?;
-    Answer::json(200, body(&school))
+    let (settings, support_email) = request.body::<NewSettings>()?.read().map_err(Problem::fields)?;
+    let tenant = app.tenant(school).await?;
+    let contacts = SchoolContacts { support_email, ..tenant.school.contacts(&tenant.key)? };
+    let same = Condition::All(vec![
+        Condition::Is("state", value(SchoolState::Active)),
+        Condition::Is("contacts", value(&tenant.school.contacts)),
+    ]);
+    let sealed = School::seal_contacts(school, &tenant.key, &contacts);
+    let update = Update::new().set("settings", settings).set("contacts", sealed).add("revision", 1);
+    let school: School = app.tables.update(key::school(school), update, same).await?;
+    Answer::json(200, body(&school, &contacts))
 }
 
-fn body(school: &School) -> Value {
+fn body(school: &School, contacts: &SchoolContacts) -> Value {
     let Settings { column_mapping, org_id, rollover } = &school.settings;
-    json!({"column_mapping": column_mapping, "org_id": org_id, "rollover": rollover})
+    json!({
+        "column_mapping": column_mapping, "org_id": org_id, "rollover": rollover, "support_email": contacts.support().expose(),
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +128,7 @@ mod tests {
     use crate::entry::tests::faults;
 
     fn read(body: Value) -> Result<Settings, Vec<FieldError>> {
-        serde_json::from_value::<NewSettings>(body).unwrap().read()
+        serde_json::from_value::<NewSettings>(body).unwrap().read().map(|(settings, _)| settings)
     }
 
     #[test]
@@ -129,6 +146,7 @@ mod tests {
                 json!({"column_mapping": {"E-mail": "ignore", "email": "ignore"}}),
                 "/column_mapping column_twice",
             ),
+            (json!({"support_email": "help"}), "/support_email invalid"),
             (json!({"org_id": " "}), "/org_id blank"),
             (json!({"org_id": "x".repeat(256)}), "/org_id too_long"),
             (window("2026-07-20", "2026-07-19"), "/rollover/until before_start"),

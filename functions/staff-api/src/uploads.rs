@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     connector::Connector,
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
+    http::{Answer, ApiError, FieldError, Problem, Replay, Request, Staff, problem::Code},
     id::{ConnectorId, PersonId, SchoolId, UploadId},
     object::{proposals_key, report_key, upload_key},
     queue::Task,
@@ -29,7 +29,6 @@ use shared::{
 use crate::{
     App,
     connectors::{self, Names},
-    idempotency::Replay,
 };
 
 /// The file names that are taken.

@@ -281,7 +281,7 @@ async fn actors(stack: &Stack) -> Result<BTreeMap<String, Actor>> {
     Ok(actors)
 }
 
-/// A school with people, uploads, a message and a connector.
+/// A school with people and what they ask, uploads, a message and a connector.
 struct School {
     id: String,
     code: String,
@@ -352,6 +352,11 @@ impl School {
             Ok((message["status"] == "sent").then_some(()))
         })
         .await?;
+        let people = school.everybody.get(&school.path("people?role=contact&limit=3")).await?.expect(200)?;
+        for person in people["items"].as_array().into_iter().flatten() {
+            let asked = json!({"kind": "access", "person_id": person["person_id"]});
+            school.post("subject-requests", &asked).await?.expect(201)?;
+        }
         for name in ["Export one", "Export two", "Export three"] {
             school.post("connectors", &json!({"name": name})).await?.expect(201)?;
         }

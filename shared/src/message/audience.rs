@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::Purpose;
 pub use super::selection::{Audience, meant};
+use super::{Purpose, chosen::chosen};
 use crate::{
     channel::Channel,
     id::PersonId,
     person::{Person, Role, guardianship::Link, store::Directory},
+    privacy::consent::Register,
 };
 
 /// Why somebody is not written to. One reason each, the weightiest.
@@ -110,7 +111,7 @@ impl Resolution {
     }
 }
 
-/// Whether a message of `purpose` about a pupil goes to somebody tied by `link`.
+/// Whether a message of `purpose` about a pupil goes to somebody tied by `link`, as far as their rights go.
 ///
 /// # Errors
 /// The reason why not.
@@ -120,14 +121,8 @@ pub fn permits(link: &Link, purpose: Purpose) -> Result<(), Reason> {
     }
     match purpose {
         Purpose::Emergency => Ok(()),
-        // Nobody has consented to anything until consents are kept: nothing goes out.
-        Purpose::Marketing => Err(Reason::NoConsent),
-        Purpose::Service | Purpose::Attendance | Purpose::Consent => {
-            if link.is_written_to() {
-                Ok(())
-            } else {
-                Err(Reason::NoResponsibility)
-            }
+        Purpose::Service | Purpose::Attendance | Purpose::Consent | Purpose::Marketing => {
+            if link.is_written_to() { Ok(()) } else { Err(Reason::NoResponsibility) }
         }
     }
 }
@@ -142,16 +137,22 @@ pub fn contact_point(person: &Person, channel: Channel) -> Option<&str> {
     }
 }
 
+/// The channels of carriers by which somebody can be written to at all.
+pub fn ways(person: &Person) -> Vec<Channel> {
+    Channel::ALL.into_iter().filter(|channel| contact_point(person, *channel).is_some()).collect()
+}
+
 /// Resolves an audience on a day of the school's.
 pub fn resolve(
     directory: &Directory,
+    register: &Register,
     audience: &Audience,
     purpose: Purpose,
     channels: &[Channel],
     today: Date,
 ) -> Resolution {
     let mut resolver =
-        Resolver { directory, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
+        Resolver { directory, register, purpose, today, wanted: BTreeMap::new(), refused: BTreeMap::new() };
     let except: BTreeSet<_> = audience.except.iter().copied().collect();
     let meant = meant(directory, audience, today);
     for pupil in meant.pupils {
@@ -168,6 +169,7 @@ pub fn resolve(
 
 struct Resolver<'a> {
     directory: &'a Directory,
+    register: &'a Register,
     purpose: Purpose,
     today: Date,
     /// Who is to be written to, and about which pupils.
@@ -178,9 +180,6 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn want(&mut self, person: PersonId, pupil: Option<PersonId>) {
-        if self.purpose == Purpose::Marketing {
-            return self.refuse(person, Reason::NoConsent);
-        }
         self.wanted.entry(person).or_default().extend(pupil);
     }
 
@@ -191,6 +190,9 @@ impl Resolver<'_> {
 
     fn link(&mut self, pupil: PersonId, contact: PersonId, link: &Link) {
         match permits(link, self.purpose) {
+            Ok(()) if self.purpose == Purpose::Marketing && self.register.objects_at_all(pupil) => {
+                self.refuse(contact, Reason::OptedOut);
+            }
             Ok(()) => self.want(contact, Some(pupil)),
             Err(reason) => self.refuse(contact, reason),
         }
@@ -230,26 +232,55 @@ impl Resolver<'_> {
         }
     }
 
+    /// Where somebody is written to: by the first of the channels that reaches them and that they allow.
+    fn way<'p>(
+        &self,
+        id: PersonId,
+        person: &'p Person,
+        channels: &[Channel],
+        sharing: &HashMap<&str, Vec<PersonId>>,
+    ) -> Result<(Channel, &'p str), Reason> {
+        let usable =
+            || channels.iter().filter_map(|channel| Some((*channel, contact_point(person, *channel)?)));
+        let first = usable().next().ok_or_else(|| unreachable(person))?;
+        let mut refusal = None;
+        for (channel, point) in usable() {
+            let readers = sharing.get(point).into_iter().flatten().copied();
+            match chosen(self.register, &[id], readers, self.purpose, channel) {
+                Ok(()) => return Ok((channel, point)),
+                // That somebody objected weighs more than that nobody asked.
+                Err(reason) => refusal = Some(refusal.unwrap_or(reason).min(reason)),
+            }
+        }
+        // That a pupil is absent is told by whatever way there is: to choose another one is not to be left in the dark.
+        if self.purpose == Purpose::Attendance { Ok(first) } else { Err(refusal.unwrap_or(Reason::OptedOut)) }
+    }
+
     fn finish(self, channels: &[Channel]) -> Resolution {
         let mut resolution = Resolution::default();
+        let sharing = sharing(self.directory);
         // Contact point -> channel and place in that channel's list.
         let mut taken: BTreeMap<(Channel, &str), usize> = BTreeMap::new();
-        for (person_id, pupils) in self.wanted {
+        for (person_id, pupils) in &self.wanted {
+            let person_id = *person_id;
             let Some(person) = self.directory.person(person_id) else { continue };
-            let usable = channels
-                .iter()
-                .find_map(|channel| contact_point(person, *channel).map(|point| (*channel, point)));
-            let Some((channel, point)) = usable else {
-                let pupils = in_app(self.directory, person_id, person, &pupils);
-                if channels.contains(&Channel::App) && !pupils.is_empty() {
-                    let alone = Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
-                    resolution.recipients.entry(Channel::App).or_default().push(alone);
-                } else if channels == [Channel::App] && may_prove_themselves(person) {
-                    resolution.excluded.insert(person_id, Reason::NotEnabled);
-                } else {
-                    resolution.excluded.insert(person_id, unreachable(person));
+            let (channel, point) = match self.way(person_id, person, channels, &sharing) {
+                Ok(way) => way,
+                Err(reason) => {
+                    let pupils = in_app(self.directory, person_id, person, pupils);
+                    // Nobody is asked for a consent to marketing in the inbox, and none of it is posted there.
+                    let app = channels.contains(&Channel::App) && self.purpose != Purpose::Marketing;
+                    if app && !pupils.is_empty() {
+                        let alone =
+                            Recipient { person: person_id, pupils, also: Vec::new(), others: Vec::new() };
+                        resolution.recipients.entry(Channel::App).or_default().push(alone);
+                    } else {
+                        let only_app = channels == [Channel::App] && may_prove_themselves(person);
+                        let reason = if only_app { Reason::NotEnabled } else { reason };
+                        resolution.excluded.insert(person_id, reason);
+                    }
+                    continue;
                 }
-                continue;
             };
             let list = resolution.recipients.entry(channel).or_default();
             match taken.get(&(channel, point)) {
@@ -257,7 +288,7 @@ impl Resolver<'_> {
                     taken.insert((channel, point), list.len());
                     list.push(Recipient {
                         person: person_id,
-                        pupils: pupils.into_iter().collect(),
+                        pupils: pupils.iter().copied().collect(),
                         also: Vec::new(),
                         others: Vec::new(),
                     });
@@ -265,14 +296,14 @@ impl Resolver<'_> {
                 Some(at) => {
                     let first = &mut list[*at];
                     first.also.push(person_id);
-                    first.pupils.extend(pupils);
+                    first.pupils.extend(pupils.iter().copied());
                     first.pupils.sort_unstable();
                     first.pupils.dedup();
                     resolution.excluded.insert(person_id, Reason::Duplicate);
                 }
             }
         }
-        keep_from_restricted_readers(self.directory, &mut resolution);
+        keep_from_restricted_readers(self.directory, &sharing, &mut resolution);
         let reached: BTreeSet<_> =
             resolution.recipients.values().flatten().map(|recipient| recipient.person).collect();
         for (person, reason) in self.refused {
@@ -285,9 +316,12 @@ impl Resolver<'_> {
 }
 
 /// Whoever shares a contact point reads along: a pupil whom one of the readers is kept away from is not named there.
-fn keep_from_restricted_readers(directory: &Directory, resolution: &mut Resolution) {
+fn keep_from_restricted_readers(
+    directory: &Directory,
+    sharing: &HashMap<&str, Vec<PersonId>>,
+    resolution: &mut Resolution,
+) {
     let Resolution { recipients, excluded } = resolution;
-    let sharing = sharing(directory);
     for (channel, list) in recipients.iter_mut() {
         list.retain_mut(|recipient| {
             let point = directory.person(recipient.person).and_then(|person| contact_point(person, *channel));

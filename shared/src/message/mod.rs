@@ -1,6 +1,7 @@
 //! Messages: what a sender asks for, who it reaches, how it is rendered, and what became of it.
 
 pub mod audience;
+pub mod chosen;
 pub mod chunk;
 pub mod inbox;
 pub mod outcome;
@@ -32,6 +33,10 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose, the weightiest first.
+    pub const ALL: [Self; 5] =
+        [Self::Emergency, Self::Service, Self::Attendance, Self::Consent, Self::Marketing];
+
     /// Whether the message goes ahead of the others.
     pub const fn is_urgent(self) -> bool {
         matches!(self, Self::Emergency | Self::Attendance)
@@ -72,6 +77,13 @@ impl Draft {
         }
         if self.channels.iter().enumerate().any(|(index, channel)| self.channels[..index].contains(channel)) {
             fault("/channels", "repeated", "name each channel once");
+        }
+        if self.purpose == Purpose::Marketing && self.channels.contains(&Channel::App) {
+            fault(
+                "/channels",
+                "not_for_marketing",
+                "marketing goes by e-mail and text, where somebody consented",
+            );
         }
         if self.body.trim().is_empty() {
             fault("/body", "required", "write a text");

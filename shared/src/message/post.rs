@@ -153,9 +153,13 @@ pub fn title(content: &Content) -> String {
     title
 }
 
-/// The posts of a message on the day it is sent. None if no parent is meant.
+/// The posts of a message on the day it is sent. None if no parent is meant, and none of marketing.
 pub fn posts(directory: &Directory, content: &Content, purpose: Purpose, today: Date) -> Vec<About> {
     let audience = &content.audience;
+    if purpose == Purpose::Marketing {
+        // It goes where somebody consented to have it, and nowhere else.
+        return Vec::new();
+    }
     let blank = About {
         purpose,
         title: title(content),

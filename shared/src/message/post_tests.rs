@@ -11,6 +11,7 @@ use crate::{
         guardianship::Responsibility,
         made_up::{Families, responsible},
     },
+    privacy::consent::Register,
 };
 
 const TODAY: Date = date(2026, 11, 22);
@@ -168,7 +169,8 @@ proptest! {
         for about in &found {
             prop_assert!(about.len() <= PEOPLE);
         }
-        let sent = resolve(&school.directory, &audience, Purpose::Service, &[Channel::App], TODAY);
+        let nobody_chose = Register::default();
+        let sent = resolve(&school.directory, &nobody_chose, &audience, Purpose::Service, &[Channel::App], TODAY);
         let written: BTreeSet<_> = sent.recipients.values().flatten()
             .flat_map(|recipient| recipient.pupils.iter().map(|pupil| (recipient.person, *pupil)))
             .collect();

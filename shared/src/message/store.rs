@@ -110,6 +110,10 @@ pub struct Roster {
     pub recipients: Vec<Recipient>,
     /// The school's revision when the audience was resolved: if it has moved on, rights are checked again before sending.
     pub revision: u64,
+    /// The count of changed consents then ([`crate::privacy::consent::Register::changes`]): if it has moved on, choices are
+    /// looked at again.
+    #[serde(default)]
+    pub consents: u64,
 }
 
 impl Record for Roster {

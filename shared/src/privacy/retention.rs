@@ -28,6 +28,10 @@ pub enum DataClass {
     UploadReport,
     /// A program that delivers files, and the hash of its secret.
     Connector,
+    /// What people have chosen, and the evidence of it.
+    Consent,
+    /// What somebody asked under data protection law, and what they were told.
+    SubjectRequest,
     /// Subject and body of a message and who it was for.
     Message,
     /// Who was reached, and how it ended.
@@ -40,6 +44,8 @@ pub enum DataClass {
     Session,
     /// That a device was signed in to an account: the hash of a token that opens nothing any more.
     KnownDevice,
+    /// A call for help with the app: facts about a device.
+    SupportRequest,
     /// A counter that limits attempts.
     Limit,
     /// The answer kept for a repeated `Idempotency-Key`.
@@ -69,6 +75,10 @@ pub enum Trigger {
     LastUse,
     /// It was revoked.
     Revocation,
+    /// The person it is about was erased.
+    Erasure,
+    /// It was closed.
+    Closure,
 }
 
 /// What carries the erasure out.
@@ -86,7 +96,7 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::School,
         Self::DataKey,
         Self::Person,
@@ -96,12 +106,15 @@ impl DataClass {
         Self::UploadFile,
         Self::UploadReport,
         Self::Connector,
+        Self::Consent,
+        Self::SubjectRequest,
         Self::Message,
         Self::Outcome,
         Self::Verification,
         Self::Account,
         Self::Session,
         Self::KnownDevice,
+        Self::SupportRequest,
         Self::Limit,
         Self::Idempotency,
         Self::RetentionRun,
@@ -121,12 +134,15 @@ impl DataClass {
             Self::UploadFile => "upload_file",
             Self::UploadReport => "upload_report",
             Self::Connector => "connector",
+            Self::Consent => "consent",
+            Self::SubjectRequest => "subject_request",
             Self::Message => "message",
             Self::Outcome => "outcome",
             Self::Verification => "verification",
             Self::Account => "account",
             Self::Session => "session",
             Self::KnownDevice => "known_device",
+            Self::SupportRequest => "support_request",
             Self::Limit => "limit",
             Self::Idempotency => "idempotency",
             Self::RetentionRun => "retention_run",
@@ -146,6 +162,10 @@ impl DataClass {
             Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun | Self::Usage => days(396),
             // So that every upload that it asked for can still name it.
             Self::Connector => days(396),
+            // A claim can be brought for six years: 6 × 365.25 days.
+            Self::Consent => days(2_192),
+            // Accountability (Art 5(2)): three years of 365.25 days.
+            Self::SubjectRequest => days(1_096),
             // An upload that nobody finished: 24 hours.
             Self::UploadFile => days(1),
             Self::UploadReport => days(30),
@@ -153,7 +173,7 @@ impl DataClass {
             Self::Verification => days(90),
             // 24 months: of an account and a device without use, of the audit since the entry.
             Self::Account | Self::KnownDevice | Self::Audit => days(730),
-            Self::Session => days(30),
+            Self::Session | Self::SupportRequest => days(30),
             Self::Limit => days(2),
             Self::Idempotency => minutes(24 * 60),
         }
@@ -168,11 +188,14 @@ impl DataClass {
             Self::UploadFile => Trigger::UploadEnd,
             Self::Account | Self::Session | Self::KnownDevice => Trigger::LastUse,
             Self::Connector => Trigger::Revocation,
+            Self::Consent => Trigger::Erasure,
+            Self::SubjectRequest => Trigger::Closure,
             Self::Upload
             | Self::UploadReport
             | Self::Message
             | Self::Outcome
             | Self::Verification
+            | Self::SupportRequest
             | Self::Limit
             | Self::Idempotency
             | Self::RetentionRun
@@ -192,6 +215,8 @@ impl DataClass {
             | Self::Upload
             | Self::UploadReport
             | Self::Connector
+            | Self::Consent
+            | Self::SubjectRequest
             | Self::Message
             | Self::Outcome
             | Self::RetentionRun
@@ -201,6 +226,7 @@ impl DataClass {
             | Self::Account
             | Self::Session
             | Self::KnownDevice
+            | Self::SupportRequest
             | Self::Limit
             | Self::Idempotency => Eraser::TimeToLive,
         }

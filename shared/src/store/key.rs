@@ -5,14 +5,15 @@
 use jiff::civil::Date;
 
 use crate::id::{
-    AccountId, AuditId, ConnectorId, MessageId, PersonId, SchoolId, SessionId, UploadId, VerificationId,
+    AccountId, AuditId, ConnectorId, MessageId, PersonId, RequestId, SchoolId, SessionId, SupportId,
+    UploadId, VerificationId,
 };
 
 /// Which of the four tables, by what it is for. Sealing binds to this name, not to the physical one, so that a
 /// restored table can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableName {
-    /// Schools, people, links, uploads, connectors.
+    /// Schools, people, links, uploads, connectors, what people have chosen and asked.
     Directory,
     /// Messages, chunks, outcomes, the audit, usage.
     Messaging,
@@ -129,6 +130,32 @@ pub fn connector(school: SchoolId, connector: ConnectorId) -> Key {
 
 /// The sort-key prefix of a school's connectors.
 pub const CONNECTORS: &str = "CON#";
+
+/// directory: what one person has chosen.
+pub fn consents(school: SchoolId, person: PersonId) -> Key {
+    Key::new(school_partition(school), format!("{CONSENTS}{person}"))
+}
+
+/// The sort-key prefix of a school's consents.
+pub const CONSENTS: &str = "CNS#";
+
+/// directory: the counter of their changes; sorts just before them, so that one query reads all.
+pub fn consents_mark(school: SchoolId) -> Key {
+    Key::new(school_partition(school), "CNS")
+}
+
+/// directory: what somebody asks under data protection law. Sorts by time, because the id does.
+pub fn subject_request(school: SchoolId, request: RequestId) -> Key {
+    Key::new(school_partition(school), format!("{SUBJECT_REQUESTS}{request}"))
+}
+
+/// The sort-key prefix of a school's subject requests.
+pub const SUBJECT_REQUESTS: &str = "REQ#";
+
+/// The index reference under which the requests that a contact made are found.
+pub fn requests_of(school: SchoolId, contact: PersonId) -> String {
+    format!("{}#REQ#{contact}", school_partition(school))
+}
 
 /// directory: the school's last retention run.
 pub fn retention_run(school: SchoolId) -> Key {
@@ -282,6 +309,16 @@ pub fn told(verification: VerificationId, whom: &str) -> Key {
     Key::new(format!("VER#{verification}"), format!("TOLD#{whom}"))
 }
 
+/// access: which session a device's push token belongs to; `blind` is a keyed hash of it.
+pub fn push_holder(blind: &str) -> Key {
+    Key::new(format!("PSH#{blind}"), "HOLDER")
+}
+
+/// access: a call for help with the app.
+pub fn support_request(support: SupportId) -> Key {
+    Key::new(format!("SUP#{support}"), "SUPPORT")
+}
+
 /// access: a counter. `subject` is an id or a keyed hash.
 pub fn limit(rule: &str, subject: &str, window: i64) -> Key {
     Key::new(format!("LIM#{rule}#{subject}"), format!("WINDOW#{window}"))
@@ -322,6 +359,9 @@ mod tests {
             link(of, pupil, contact),
             upload(of, file),
             connector(of, ConnectorId::new(at, &[8; 10])),
+            consents(of, contact),
+            consents_mark(of),
+            subject_request(of, RequestId::new(at, &[9; 10])),
             retention_run(of),
             message(of, sent),
             roster(of, sent, 0),
@@ -340,6 +380,8 @@ mod tests {
             login("cd34", of, contact),
             review(of, claim),
             told(claim, "school"),
+            push_holder("ef56"),
+            support_request(SupportId::new(at, &[9; 10])),
             limit("codes", "x", 42),
             idempotency("sch", "h"),
             school_key(of),
@@ -354,6 +396,9 @@ mod tests {
         SCH#sch_~1018101010101010101 / LNK#per_~2028202020202020202#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / UPL#upl_~4048404040404040404
         SCH#sch_~1018101010101010101 / CON#con_~8088808080808080808
+        SCH#sch_~1018101010101010101 / CNS#per_~3038303030303030303
+        SCH#sch_~1018101010101010101 / CNS
+        SCH#sch_~1018101010101010101 / REQ#req_~9098909090909090909
         SCH#sch_~1018101010101010101 / RETENTION
         SCH#sch_~1018101010101010101 / MSG#msg_~5058505050505050505
         SCH#sch_~1018101010101010101#MSG#msg_~5058505050505050505 / ROSTER#000000
@@ -372,6 +417,8 @@ mod tests {
         PNT#cd34 / LOGIN#sch_~1018101010101010101#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / REV#ver_~6068606060606060606
         VER#ver_~6068606060606060606 / TOLD#school
+        PSH#ef56 / HOLDER
+        SUP#sup_~9098909090909090909 / SUPPORT
         LIM#codes#x / WINDOW#42
         IDEM#sch / KEY#h
         SCH#sch_~1018101010101010101 / KEY
@@ -390,7 +437,9 @@ mod tests {
             assert!(sk.as_str() >= PEOPLE_AND_LINKS.0 && sk.as_str() <= PEOPLE_AND_LINKS.1);
         }
         let connector = connector(s, ConnectorId::new(at, &[255; 10])).sk;
-        for sk in [school(s).sk, connector, upload(s, UploadId::new(at, &[0; 10])).sk, retention_run(s).sk] {
+        let others = [school(s), upload(s, UploadId::new(at, &[0; 10])), retention_run(s), consents(s, c)];
+        let request = subject_request(s, RequestId::new(at, &[0; 10])).sk;
+        for sk in others.map(|key| key.sk).into_iter().chain([connector, request]) {
             assert!(sk.as_str() < PEOPLE_AND_LINKS.0 || sk.as_str() > PEOPLE_AND_LINKS.1, "{sk}");
         }
     }

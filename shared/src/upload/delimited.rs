@@ -159,7 +159,7 @@ fn without_spaces_before_quotes(text: &str, separator: u8) -> Cow<'_, str> {
     let behind = bytes.iter().zip(bytes.iter().skip(1)).zip(bytes.iter().skip(2));
     let begins_cell = behind.fold(false, |found, ((before, space), mark)| {
         let is_start = [separator, b' ', b'\r', b'\n'].contains(before);
-        found | (is_start & (*space == b' ') & (*mark == b'"'))
+        found || is_start && *space == b' ' && *mark == b'"'
     });
     if !begins_cell && !text.starts_with(" \"") {
         return Cow::Borrowed(text);

@@ -89,14 +89,11 @@ impl Roll {
         let mut referred = mem::take(&mut self.referred);
         self.people.reserve_exact(order.len());
         for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
-            match referred.remove(&at).zip(entry.value.source_ids.first()) {
-                Some((finding, id)) => {
-                    self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
-                }
-                None => {
-                    self.people.push(entry);
-                    self.keys.push(key);
-                }
+            if let Some((finding, id)) = referred.remove(&at).zip(entry.value.source_ids.first()) {
+                self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
+            } else {
+                self.people.push(entry);
+                self.keys.push(key);
             }
         }
         let links = mem::take(&mut self.links).into_iter();

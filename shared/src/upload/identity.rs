@@ -73,11 +73,14 @@ impl Who {
     }
 }
 
+/// Contact -> the pupils they are visibly tied to.
+type Families = HashMap<PersonId, Vec<PersonId>>;
+
 /// Finds out who everybody is. `rejected` are people whom the office has said a proposal does not mean.
 pub fn who(
     roll: &Roll,
     directory: &Directory,
-    families: &HashMap<PersonId, Vec<PersonId>>,
+    families: &Families,
     rejected: &BTreeSet<PersonId>,
     for_a_part: bool,
 ) -> Who {
@@ -101,7 +104,7 @@ struct Finder<'r> {
     for_a_part: bool,
     who: Who,
     /// Contact -> the pupils they are tied to.
-    families: &'r HashMap<PersonId, Vec<PersonId>>,
+    families: &'r Families,
     /// Who is taken by an entry of the file.
     claims: HashSet<PersonId>,
 }
@@ -124,8 +127,8 @@ impl<'r> Finder<'r> {
     /// Entries that bring ids: by the first id that anybody has.
     fn by_id(&mut self, role: Role, index: &Index<'_>) {
         // By their own id before those who are only known by another: the own id has the better claim.
-        let roll = self.roll;
-        let (own, others): (Vec<_>, Vec<_>) = roll
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .roll
             .of(role)
             .filter(|(_, entry)| !entry.value.source_ids.is_empty())
             .partition(|(_, entry)| !holders(index, &entry.value.source_ids[0]).is_empty());
@@ -169,9 +172,12 @@ impl<'r> Finder<'r> {
 
     /// Entries without ids, among people without ids. Of one who may be either of two people with ids, nobody can say either.
     fn by_likeness(&mut self, role: Role) {
-        let roll = self.roll;
-        let mut unnumbered =
-            roll.of(role).filter(|(_, entry)| entry.value.source_ids.is_empty()).map(|(at, _)| at).peekable();
+        let entries = self.roll;
+        let mut unnumbered = entries
+            .of(role)
+            .filter(|(_, entry)| entry.value.source_ids.is_empty())
+            .map(|(at, _)| at)
+            .peekable();
         if unnumbered.peek().is_none() {
             return;
         }
@@ -188,9 +194,9 @@ impl<'r> Finder<'r> {
             }
         }
         for at in unnumbered {
-            let aliases = roll.aliases.get(&at).into_iter().flatten();
+            let aliases = entries.aliases.get(&at).into_iter().flatten();
             let keys: Vec<_> =
-                std::iter::once(&roll.keys[at]).chain(aliases).filter_map(|one| self.key(one)).collect();
+                std::iter::once(&entries.keys[at]).chain(aliases).filter_map(|one| self.key(one)).collect();
             let among = |index: &HashMap<Known, Vec<PersonId>>| {
                 let found: BTreeSet<PersonId> =
                     keys.iter().filter_map(|key| index.get(key)).flatten().copied().collect();

@@ -126,8 +126,10 @@ fn a_delta_says_who_is_gone_and_nothing_about_the_others() {
     assert_eq!(people(&roll), ["002 pupil p1 Ann Smith Y3", "005 staff t1 Fay Jones"]);
     assert_eq!(roll.exported_at.unwrap().to_string(), "2026-11-21T08:15:30Z");
     let found = findings(&roll);
-    let absent: Vec<_> =
-        roll.absent(Role::Contact).map(|(_, finding)| (finding.row, &*finding.column)).collect();
+    let absent: Vec<_> = roll
+        .absent(Role::Contact)
+        .map(|(_, referred)| (referred.finding.row, &*referred.finding.column))
+        .collect();
     assert_eq!(absent, [(2, "users.csv agentSourcedIds")], "the school may know who that is");
     assert!(found.contains(&"5 users.csv status mode_broken".to_owned()), "{found:?}");
 }

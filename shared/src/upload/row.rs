@@ -236,7 +236,9 @@ impl Roll {
                             Some(place),
                             if first.is_some() { Code::SeveralNumbers } else { code },
                         );
-                        first.into_iter().for_each(|number| add(&mut phones, number));
+                        if let Some(number) = first {
+                            add(&mut phones, number);
+                        }
                     }
                 }
             }

@@ -52,8 +52,10 @@ fn a_bundle_becomes_families_groups_and_staff() {
             "p2 c2 Relative Unknown None",
         ]
     );
-    let absent: Vec<_> =
-        roll.absent(Role::Contact).map(|(_, finding)| (finding.row, &*finding.code)).collect();
+    let absent: Vec<_> = roll
+        .absent(Role::Contact)
+        .map(|(_, referred)| (referred.finding.row, &*referred.finding.code))
+        .collect();
     assert_eq!(absent, [(7, "link_unknown")], "the school may know who that is");
     let found = findings(&roll);
     for expected in [

@@ -56,6 +56,11 @@ pub enum Limit {
     ReviewsPerSchool,
     /// Mails that tell the office of them: five a day, the list has them all.
     NoticesPerSchool,
+    /// Requests and corrections of one account. 20 a day: a family that has moved corrects everything it has in one sitting, and
+    /// nobody's data protection lead is flooded.
+    RequestsPerAccount,
+    /// Calls for help of one account. Five a day: the school's support answers people, not apps that try again.
+    SupportPerAccount,
 }
 
 impl Limit {
@@ -75,6 +80,8 @@ impl Limit {
             Self::MailsPerSchool => ("mails_per_school", 4_000, DAY),
             Self::ReviewsPerSchool => ("reviews_per_school", 50, DAY),
             Self::NoticesPerSchool => ("notices_per_school", 5, DAY),
+            Self::RequestsPerAccount => ("requests_per_account", 20, DAY),
+            Self::SupportPerAccount => ("support_per_account", 5, DAY),
         }
     }
 

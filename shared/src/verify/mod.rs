@@ -12,6 +12,7 @@ pub mod matching;
 mod nickname;
 pub mod notice;
 pub mod own;
+pub mod push;
 pub mod review;
 pub mod session;
 pub mod sign_in;

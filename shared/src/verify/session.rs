@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::{account::Account, push::Push};
 use crate::{
     http::{ApiError, Problem, Request},
     id::{AccountId, SessionId},
@@ -72,6 +72,9 @@ pub struct Session {
     pub token_hash: String,
     /// The kind of device, as [`device`] tells it.
     pub device: String,
+    /// Where the device is notified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
     /// When it began, in seconds since 1970.
     pub created: i64,
     /// When it was last used, to the hour.
@@ -108,6 +111,7 @@ impl Session {
             session_id,
             token_hash: token_hash.clone(),
             device: device.to_owned(),
+            push: None,
             created: now.as_second(),
             last_used: now.as_second(),
             expires: (now + DataClass::Session.period()).as_second(),
@@ -125,10 +129,17 @@ impl Session {
         })
     }
 
-    /// The writes that revoke it: its token opens nothing with the next request, and its device is known no more.
-    pub fn revoke(&self) -> [Write; 2] {
-        [self.key(), key::session_token(&self.token_hash)]
-            .map(|at| Write::delete(TableName::Access, at, Condition::Always))
+    /// The writes that end it: its token opens nothing with the next request, and its device is notified no more.
+    pub fn end(&self) -> Vec<Write> {
+        let push = self.push.as_ref().map(|push| key::push_holder(&push.blind));
+        let gone = std::iter::once(self.key()).chain(push);
+        gone.map(|at| Write::delete(TableName::Access, at, Condition::Always)).collect()
+    }
+
+    /// The writes that revoke it: they end it, and its device is known no more.
+    pub fn revoke(&self) -> Vec<Write> {
+        let token = Write::delete(TableName::Access, key::session_token(&self.token_hash), Condition::Always);
+        self.end().into_iter().chain([token]).collect()
     }
 }
 

@@ -1,8 +1,9 @@
 //! `Idempotency-Key`: a repeated request gets the first one's answer for 24 hours; the same key with another body is refused.
 
 use jiff::Timestamp;
-use shared::{
-    http::{ApiError, FieldError, Problem, Request, problem::Code},
+
+use super::{ApiError, FieldError, Problem, Request, problem::Code};
+use crate::{
     message::store::Idempotency,
     privacy::retention::DataClass,
     store::{
@@ -16,14 +17,15 @@ use shared::{
 const MAX_KEY: usize = 255;
 
 /// What is known of a request that may be a repetition.
+#[derive(Debug)]
 pub struct Replay {
     record: Option<Idempotency>,
     now: i64,
 }
 
 impl Replay {
-    /// From the request of a member of staff or a connector; one without the header is never a repetition. `scope` is the
-    /// school, or `operator`.
+    /// From the request of whoever `subject` is; one without the header is never a repetition. `scope` is the school, the
+    /// parent's account, or `operator`.
     pub fn of(request: &Request, subject: &str, scope: &str, now: Timestamp) -> Result<Self, Problem> {
         let Some(given) = request.header("idempotency-key") else { return Ok(Self { record: None, now: 0 }) };
         if given.is_empty() || given.len() > MAX_KEY {
