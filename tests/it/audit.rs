@@ -266,7 +266,7 @@ async fn every_route_that_reads_people_leaves_an_entry() {
     let world = with_codes(vec![Row::family(41), Row::family(42)]).await;
     let mother = session(&world, 41, 0).await;
     let pupil = id(&world, "pupil", "P0041").await;
-    let draft = json!({"purpose": "service", "channels": ["sms"], "body": "Trip", "audience": {"year_groups": ["3"]}});
+    let draft = json!({"purpose": "service", "channels": ["app"], "subject": "Trip", "body": "On Friday.", "audience": {"year_groups": ["3"]}});
     let message = text(&world.post("sender", "/messages", &draft).await.expect(202)["message_id"]).to_owned();
     world.drain(&message).await;
     let asked = BTreeMap::from([
@@ -278,6 +278,8 @@ async fn every_route_that_reads_people_leaves_an_entry() {
         ),
         ("GET /v1/schools/{school_id}/audit", ("dpo", "/audit".to_owned())),
         ("GET /v1/me/children", (mother.as_str(), "/v1/me/children".to_owned())),
+        ("GET /v1/me/messages", (mother.as_str(), "/v1/me/messages".to_owned())),
+        ("GET /v1/me/messages/{message_id}", (mother.as_str(), format!("/v1/me/messages/{message}"))),
         ("GET /v1/me/children/{person_id}", (mother.as_str(), format!("/v1/me/children/{pupil}"))),
     ]);
     // These name people only while something waits: whom a new row is taken for, and who a claimant could be.
