@@ -308,3 +308,21 @@ fn the_readme_says_what_to_do_about_every_finding() {
     let missing: Vec<_> = all.iter().filter(|code| !readme.contains(&format!("`{code}`"))).collect();
     assert!(missing.is_empty(), "codes that the README does not explain: {missing:?}");
 }
+
+#[test]
+fn every_test_that_the_standards_are_held_by_exists() {
+    let table = fs::read_to_string(root().join("tests/STANDARDS.md")).expect("it can be read");
+    let sources = files(&["tests", "shared", "functions"], "rs");
+    let exists = |name: &str| sources.iter().any(|(_, text)| text.contains(&format!("fn {name}()")));
+    let rows: Vec<_> =
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| asked")).collect();
+    assert!(rows.len() > 15, "the table was not understood");
+    for row in rows {
+        let tests = row.trim_end_matches(['|', ' ']).rsplit('|').next().expect("a row has columns");
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test holds: {row}");
+        for name in names {
+            assert!(exists(name), "tests/STANDARDS.md names {name}, which is no test");
+        }
+    }
+}

@@ -127,7 +127,7 @@ fn a_delta_says_who_is_gone_and_nothing_about_the_others() {
     assert_eq!(roll.exported_at.unwrap().to_string(), "2026-11-21T08:15:30Z");
     let found = findings(&roll);
     let absent: Vec<_> =
-        roll.absent(Role::Contact).map(|(_, finding)| (finding.row, &*finding.column)).collect();
+        roll.absent(Role::Contact).map(|(_, absent)| (absent.finding.row, &*absent.finding.column)).collect();
     assert_eq!(absent, [(2, "users.csv agentSourcedIds")], "the school may know who that is");
     assert!(found.contains(&"5 users.csv status mode_broken".to_owned()), "{found:?}");
 }

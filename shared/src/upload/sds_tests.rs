@@ -53,7 +53,7 @@ fn a_bundle_becomes_families_groups_and_staff() {
         ]
     );
     let absent: Vec<_> =
-        roll.absent(Role::Contact).map(|(_, finding)| (finding.row, &*finding.code)).collect();
+        roll.absent(Role::Contact).map(|(_, absent)| (absent.finding.row, &*absent.finding.code)).collect();
     assert_eq!(absent, [(7, "link_unknown")], "the school may know who that is");
     let found = findings(&roll);
     for expected in [
