@@ -29,7 +29,9 @@ async fn edge_case_04_twins_are_told_apart_by_the_whole_forename() {
     taken(&world, &among_others(vec![ella.clone(), ellie.clone()]).bytes()).await;
     let of = |given: &str| but(&mother(&world, 4), "/child/given_name", given);
     for wrong in ["Ellie", "Ell", "Elle", "Elli", "Ela", "E"] {
-        assert_eq!(verdict(&world, &of(wrong)).await, "no", "{wrong}");
+        // One letter less is for the office to look at, perhaps, and never enough for a code.
+        let verdict = verdict(&world, &of(wrong)).await;
+        assert!(matches!(verdict.as_str(), "no" | "review"), "{wrong}: {verdict}");
     }
     let (session, _) = sign_in(&world, &of("Ella")).await;
     assert_eq!(seen(&world, &session).await, ["Ella"]);
@@ -283,7 +285,7 @@ async fn edge_case_13_a_new_name_is_the_old_parent() {
     let contacts =
         async |family: &str| world.search(&json!({"role": "contact", "family_name": family})).await.len();
     assert_eq!((contacts("Family13").await, contacts("Jones").await), (0, 1));
-    assert_eq!(verdict(&world, &mother(&world, 13)).await, "no");
+    assert_eq!(verdict(&world, &mother(&world, 13)).await, "review");
     let (session, _) = sign_in(&world, &but(&mother(&world, 13), "/parent/family_name", "Jones")).await;
     assert_eq!(seen(&world, &session).await, ["Ada"]);
     // For thirty days the old name is kept, to take the change back: see `retention` for its end.

@@ -99,18 +99,19 @@ async fn may_send(
     point: &str,
 ) -> Result<bool, StoreError> {
     let now = time::now();
-    let per_point = match (verification.account_id, verification.known_device) {
-        (None, _) => Limit::ClaimCodes,
-        (Some(_), false) => Limit::SignInCodes,
-        (Some(_), true) => Limit::KnownDeviceCodes,
-    };
     let school = tenant.id().to_string();
+    // The target is what a code opens: a contact point at this school, or an account.
+    let (per_target, target) = match (verification.account_id, verification.known_device) {
+        (None, _) => (Limit::ClaimCodes, format!("{school}#{point}")),
+        (Some(account), false) => (Limit::SignInCodes, account.to_string()),
+        (Some(account), true) => (Limit::KnownDeviceCodes, account.to_string()),
+    };
     let texts = format!("{school}#{COUNTRY}");
     let rules: &[(Limit, &str)] = match channel {
         Channel::Sms => {
-            &[(per_point, point), (Limit::TextsPerSchoolAndCountry, &texts), (Limit::Texts, EVERYBODY)]
+            &[(per_target, &target), (Limit::TextsPerSchoolAndCountry, &texts), (Limit::Texts, EVERYBODY)]
         }
-        Channel::Email => &[(per_point, point), (Limit::MailsPerSchool, &school)],
+        Channel::Email => &[(per_target, &target), (Limit::MailsPerSchool, &school)],
         // A code shows who reads a contact point, and the app is none.
         Channel::App => return Ok(false),
     };

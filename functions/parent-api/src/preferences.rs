@@ -43,7 +43,7 @@ pub async fn get(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
     for view in views(app, parent).await? {
         items.push(body(&view, &load(app, &view).await?));
     }
-    Answer::json(200, told(items))
+    Answer::json(200, told(&items))
 }
 
 /// `PUT /v1/me/preferences`: at one school or several, all of it or nothing. Messages that are on their way are held to it too.
@@ -98,7 +98,7 @@ pub async fn put(app: &App, parent: &Parent, request: &Request) -> Result<Answer
     if !writes.is_empty() {
         app.tables.transact(writes).await?;
     }
-    Answer::json(200, told(items))
+    Answer::json(200, told(&items))
 }
 
 fn refuse_too_many(given: &NewPreferences) -> Result<(), Problem> {
@@ -131,6 +131,6 @@ fn body(view: &View, consents: &Consents) -> Value {
     })
 }
 
-fn told(items: Vec<Value>) -> Value {
+fn told(items: &[Value]) -> Value {
     json!({"wording": {"version": WORDING_VERSION, "text": WORDING}, "items": items, "next_cursor": null})
 }

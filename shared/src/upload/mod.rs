@@ -31,6 +31,7 @@ pub mod plan;
 pub mod roll;
 mod roster;
 mod row;
+mod safety;
 pub mod sds;
 pub mod store;
 pub mod undo;

@@ -14,6 +14,7 @@ use super::{
     likeness::{self, Tied},
     merge::{self, Says},
     roll::Roll,
+    safety::{MEMORY_DAYS, Stock, hold},
     store::Scope,
 };
 use crate::{
@@ -24,19 +25,6 @@ use crate::{
         store::{Directory, Subject},
     },
 };
-
-/// Above which share of a kind, in percent, a plan waits for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Limits {
-    missing: usize,
-    changed: usize,
-}
-
-/// The limits that rostering services publish.
-const USUAL: Limits = Limits { missing: 10, changed: 75 };
-/// In a window that the school has named for its rollover: a year of seven leaves (15 %), or two of a middle school's four, and
-/// everybody changes year.
-const ROLLOVER: Limits = Limits { missing: 50, changed: 100 };
 
 /// What an upload does to one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,9 +106,6 @@ pub enum Change {
     /// A link.
     Link((PersonId, PersonId), Link),
 }
-
-/// For how many days the safety stop remembers who has become missing.
-const MEMORY_DAYS: i64 = 7;
 
 /// What a file would do.
 #[derive(Clone, Debug, Default)]
@@ -225,42 +210,6 @@ pub const fn subject(change: &Change) -> Subject {
     match change {
         Change::Person(id, _) => Subject::Person(*id),
         Change::Link((pupil, contact), _) => Subject::Link(*pupil, *contact),
-    }
-}
-
-/// How many of a kind the school has, and how many of it have become missing within [`MEMORY_DAYS`] and are still not named.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stock {
-    here: usize,
-    lately_missing: usize,
-    /// Those who are named again, as they were: what brings a school back changes nobody.
-    back: usize,
-}
-
-fn hold(kinds: &[(Count, Stock)], is_rollover: bool) -> Option<HeldBecause> {
-    let over = |limits: Limits| {
-        // Of what the school has, not of what the file names: a delta names only what has changed. What went lately counts along: a
-        // tenth every night would empty a school in a month.
-        let much_missing = |(count, stock): &(Count, Stock)| {
-            count.missing > 0
-                && (count.missing + stock.lately_missing) * 100
-                    > limits.missing * (stock.here + stock.lately_missing)
-        };
-        let much_changed = |(count, stock): &(Count, Stock)| {
-            (count.changed - stock.back) * 100 > limits.changed * stock.here
-        };
-        if kinds.iter().any(much_missing) {
-            Some(HeldBecause::ManyMissing)
-        } else if kinds.iter().any(much_changed) {
-            Some(HeldBecause::ManyChanged)
-        } else {
-            None
-        }
-    };
-    if is_rollover {
-        over(ROLLOVER).or(over(USUAL).map(|_| HeldBecause::PlannedRollover))
-    } else {
-        over(USUAL)
     }
 }
 

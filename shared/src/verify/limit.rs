@@ -1,7 +1,7 @@
 //! Limits: one enum, each with its number, window and arithmetic.
 //!
 //! Windows are aligned to the clock, so up to twice a number fits across a border. A code is one of 10^8 and takes five
-//! attempts. To one contact point go at most 4 + 3 + 3 codes a day: 10 × 2 × 5 = 100 guesses in 10^8, the 10^-6 per target and
+//! attempts. For one target go at most 4 + 3 + 3 codes a day: 10 × 2 × 5 = 100 guesses in 10^8, the 10^-6 per target and
 //! day that is aimed at.
 //!
 //! No stranger can lock a parent out of an existing account: sessions that hold are not counted at all, and who asks from a device
@@ -38,9 +38,9 @@ pub enum Limit {
     /// Claims that name one child. Twenty a day: two parents, four grandparents and their slips; who guesses at a family's facts
     /// gets 20 guesses.
     ClaimsPerChild,
-    /// Codes for claims to one contact point.
+    /// Codes for claims to one contact point of a school.
     ClaimCodes,
-    /// Codes for signing in again, to one contact point, from a device that is not known.
+    /// Codes for signing in again to one account, from a device that is not known.
     SignInCodes,
     /// The same from a device that was signed in to the account before.
     KnownDeviceCodes,
@@ -136,7 +136,7 @@ mod tests {
     use crate::verify::code::ATTEMPTS;
 
     #[test]
-    fn guessing_at_one_contact_point_for_a_day_succeeds_once_in_a_million_at_most() {
+    fn guessing_at_one_target_for_a_day_succeeds_once_in_a_million_at_most() {
         let codes: i64 = [Limit::ClaimCodes, Limit::SignInCodes, Limit::KnownDeviceCodes]
             .map(|limit| limit.rule())
             .iter()
