@@ -1,8 +1,9 @@
 //! `cargo local bench`: counts and ratios of the real binaries, held against their bounds.
 //!
 //! The functions and the smallest function there is are built alike; a fresh stack runs them through the main job, and the
-//! tap's call log tells what it cost. No bound is a time: times of one machine say nothing about another. A bound that
-//! is missed is told and is no error; what should have been measured and was not is one.
+//! tap's call log tells what it cost. No bound is a time: times of one machine say nothing about another; two of the same
+//! machine are compared where no difference may show ([`timing`]). A bound that is missed is told and is no error; what should
+//! have been measured and was not is one.
 
 mod binaries;
 mod callgrind;
@@ -16,7 +17,9 @@ mod night;
 mod process;
 mod runtime_api;
 mod school;
+mod stand_in;
 mod start;
+mod timing;
 mod traffic;
 mod upload;
 mod verification;
@@ -61,6 +64,8 @@ enum Part {
     Ingest,
     /// What made-up claims come to.
     Matching,
+    /// How long a claim takes, whoever makes it.
+    Timing,
 }
 
 /// Measures everything, or the part asked for, and prints one table.
@@ -76,7 +81,10 @@ pub async fn run(options: Options) -> Result<()> {
     if is_wanted(Part::Matching) {
         figures.extend(part("matching", matching::measure(&binaries)));
     }
-    if options.part != Some(Part::Matching) {
+    if is_wanted(Part::Timing) {
+        figures.extend(part("timing", timing::measure(&binaries).await));
+    }
+    if matches!(options.part, None | Some(Part::Ingest)) {
         figures.extend(on_a_stack(&binaries, &dir, options.part).await?);
     }
     if let Some(path) = &options.json {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::runtime_api::RuntimeApi;
+use super::runtime_api::{Answer, RuntimeApi};
 use crate::{
     cloud::REGION,
     error::{Context, Error, Result},
@@ -82,6 +82,11 @@ impl Process {
     /// Its id in the process table.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it made of its events.
+    pub fn answers(&self) -> Vec<Answer> {
+        self.api.answers()
     }
 
     /// Asks it to end, as Lambda does, and waits until it has.

@@ -1,6 +1,9 @@
-//! A Runtime API for one process: hands out the events it was given and then lets the function wait.
+//! A Runtime API for one process: hands out the events it was given, notes what came of each, and then lets the function wait.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use tokio::{
@@ -15,12 +18,30 @@ use crate::{
     tap::http::{Response, read_request, response_bytes},
 };
 
+/// What the function made of one event.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// From handing the event out to having the answer.
+    pub took: Duration,
+    /// The answer as sent.
+    pub body: Vec<u8>,
+}
+
+/// What has been asked and answered.
+#[derive(Debug, Default)]
+struct Served {
+    /// How often the function has asked for an event.
+    asked: usize,
+    /// When it was given the one it is at.
+    since: Option<Instant>,
+    answers: Vec<Answer>,
+}
+
 /// A running Runtime API; it ends when this is dropped.
 #[derive(Debug)]
 pub struct RuntimeApi {
     address: SocketAddr,
-    /// How often the function has asked for an event.
-    asked: watch::Receiver<usize>,
+    served: watch::Receiver<Served>,
     events: usize,
     task: JoinHandle<()>,
 }
@@ -32,15 +53,15 @@ impl RuntimeApi {
             .await
             .setup("no port for a Runtime API can be had")?;
         let address = listener.local_addr().setup("no port for a Runtime API can be had")?;
-        let (count, asked) = watch::channel(0);
+        let (record, served) = watch::channel(Served::default());
         let number = events.len();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (count, events) = (count.clone(), events.clone());
-                tokio::spawn(async move { serve(stream, &count, &events).await });
+                let (record, events) = (record.clone(), events.clone());
+                tokio::spawn(async move { serve(stream, &record, &events).await });
             }
         });
-        Ok(Self { address, asked, events: number, task })
+        Ok(Self { address, served, events: number, task })
     }
 
     /// What `AWS_LAMBDA_RUNTIME_API` holds.
@@ -52,7 +73,12 @@ impl RuntimeApi {
     pub async fn waiting(&mut self) {
         let events = self.events;
         // The sender lives as long as the listening task, which only ends with this value.
-        let _ = self.asked.wait_for(|asked| *asked > events).await;
+        let _ = self.served.wait_for(|served| served.asked > events).await;
+    }
+
+    /// The answers so far, in the order of the events.
+    pub fn answers(&self) -> Vec<Answer> {
+        self.served.borrow().answers.clone()
     }
 }
 
@@ -63,15 +89,17 @@ impl Drop for RuntimeApi {
 }
 
 /// One connection. A broken one says that the process has ended, which its holder notices.
-async fn serve(stream: TcpStream, count: &watch::Sender<usize>, events: &[Value]) {
+async fn serve(stream: TcpStream, record: &watch::Sender<Served>, events: &[Value]) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Ok(Some(request)) = read_request(&mut reader, &mut writer).await {
-        let response = if request.path().ends_with("/invocation/next") {
+        let now = Instant::now();
+        let is_next = request.path().ends_with("/invocation/next");
+        let response = if is_next {
             let mut number = 0;
-            count.send_modify(|asked| {
-                number = *asked;
-                *asked += 1;
+            record.send_modify(|served| {
+                number = served.asked;
+                served.asked += 1;
             });
             let Some(event) = events.get(number) else {
                 // The function waits, as it does between two events.
@@ -86,9 +114,18 @@ async fn serve(stream: TcpStream, count: &watch::Sender<usize>, events: &[Value]
                     "arn:aws:lambda:eu-west-2:000000000000:function:bench",
                 )
         } else {
+            record.send_modify(|served| {
+                if let Some(since) = served.since.take() {
+                    served.answers.push(Answer { took: now - since, body: request.body });
+                }
+            });
             Response::json(202, &serde_json::json!({"status": "OK"}))
         };
-        if writer.write_all(&response_bytes(&response, &request.method)).await.is_err() {
+        let bytes = response_bytes(&response, &request.method);
+        if is_next {
+            record.send_modify(|served| served.since = Some(Instant::now()));
+        }
+        if writer.write_all(&bytes).await.is_err() {
             return;
         }
     }
@@ -96,8 +133,6 @@ async fn serve(stream: TcpStream, count: &watch::Sender<usize>, events: &[Value]
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
@@ -113,6 +148,9 @@ mod tests {
         let done =
             client.post(format!("{url}/event-0/response")).body("{}").send().await.expect("it answers");
         assert_eq!(done.status(), 202);
+        let answers = api.answers();
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].body, b"{}");
         let next = tokio::spawn(client.get(format!("{url}/next")).send());
         tokio::time::timeout(Duration::from_secs(10), api.waiting()).await.expect("it waits");
         next.abort();
