@@ -54,7 +54,7 @@ impl Effort {
     /// Made-up requests per operation, beside those that cover each rule of its schema once.
     fn examples(self) -> &'static str {
         match self {
-            Self::Usual => "12",
+            Self::Usual => "8",
             Self::Long => "300",
         }
     }
@@ -123,6 +123,7 @@ pub async fn run(stack: &Stack, state: &Path, effort: Effort) -> Result<()> {
 /// An operation of the contract.
 struct Operation {
     id: String,
+    takes_body: bool,
     deletes_as_parent: bool,
 }
 
@@ -136,20 +137,20 @@ fn operations() -> Result<Vec<Operation>> {
         if line.starts_with("    ") && !line.starts_with("     ") {
             deletes = line.trim() == "delete:";
         } else if let Some(id) = line.strip_prefix("      operationId: ") {
-            operations.push(Operation { id: id.to_owned(), deletes_as_parent: false });
-        } else if let (true, "      security: [{parent: []}]", Some(last)) =
-            (deletes, line, operations.last_mut())
-        {
-            last.deletes_as_parent = true;
+            operations.push(Operation { id: id.to_owned(), takes_body: false, deletes_as_parent: false });
+        } else if let Some(last) = operations.last_mut() {
+            last.takes_body |= line == "      requestBody:";
+            last.deletes_as_parent |= deletes && line == "      security: [{parent: []}]";
         }
     }
     Ok(operations)
 }
 
-/// Dealt out in turn: neighbours are alike in size.
+/// Dealt out in turn, those first of which most is asked.
 fn shares_of(operations: &[Operation]) -> Vec<Vec<&str>> {
-    let share = |share| operations.iter().skip(share).step_by(SHARES).map(|operation| operation.id.as_str());
-    (0..SHARES).map(|number| share(number).collect()).collect()
+    let (large, small): (Vec<_>, Vec<_>) = operations.iter().partition(|operation| operation.takes_body);
+    let all: Vec<&str> = large.into_iter().chain(small).map(|operation| operation.id.as_str()).collect();
+    (0..SHARES).map(|share| all.iter().skip(share).step_by(SHARES).copied().collect()).collect()
 }
 
 /// One schemathesis at work on some of the operations.

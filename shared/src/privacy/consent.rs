@@ -154,17 +154,16 @@ impl Consents {
             Purpose::ALL.into_iter().flat_map(|purpose| Channel::ALL.map(|channel| (purpose, channel)));
         pairs
             .map(|(purpose, channel)| {
+                if let Some(allowed) = fixed(purpose, channel) {
+                    return Row { purpose, channel, allowed: Some(allowed), can_change: false };
+                }
                 let choice = self.choice(purpose, channel);
-                let allowed =
-                    if purpose == Purpose::Marketing { choice } else { Some(choice != Some(false)) };
-                let can_change = match purpose {
-                    Purpose::Emergency => false,
-                    Purpose::Marketing => true,
-                    Purpose::Service | Purpose::Attendance | Purpose::Consent => {
-                        allowed == Some(false) || self.leaves_a_way(purpose, usable, Some(channel))
-                    }
-                };
-                Row { purpose, channel, allowed, can_change }
+                if purpose == Purpose::Marketing {
+                    return Row { purpose, channel, allowed: choice, can_change: true };
+                }
+                let is_off = choice == Some(false);
+                let can_change = is_off || self.leaves_a_way(purpose, usable, Some(channel));
+                Row { purpose, channel, allowed: Some(!is_off), can_change }
             })
             .collect()
     }
@@ -205,11 +204,10 @@ impl Consents {
             let by_default = purpose != Purpose::Marketing && before.is_none() && allowed != Some(false);
             if choices[..place].iter().any(|other| (other.purpose, other.channel) == (purpose, channel)) {
                 faults.push((place, ("repeated", "name each purpose and channel once")));
-            } else if purpose == Purpose::Emergency && allowed == Some(false) {
-                faults.push((
-                    place,
-                    ("always_on", "an emergency reaches everybody by every way; leave it out"),
-                ));
+            } else if let Some(fixed) = fixed(purpose, channel) {
+                if allowed.is_some_and(|allowed| allowed != fixed) {
+                    faults.push((place, ("fixed", "this is not for anybody to choose; leave it out")));
+                }
             } else if self.is_older(by, *choice) {
                 let detail = "the person has decided anew after the day on this paper; ask them again";
                 faults.push((place, ("decided_since", detail)));

@@ -144,7 +144,8 @@ pub struct SubjectRequest {
     pub school_id: SchoolId,
     /// The id, which is also the reference that people quote.
     pub request_id: RequestId,
-    /// What is asked for.
+    /// What is asked for. Stored under a name of its own: `kind` says what a record is.
+    #[serde(rename = "asks_for")]
     pub kind: Kind,
     /// Whose data it is about.
     pub person_id: PersonId,

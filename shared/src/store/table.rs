@@ -465,6 +465,9 @@ fn to_item<R: Record>(record: &R) -> Result<Item, StoreError> {
     let malformed = |detail: String| StoreError::Malformed { kind: R::KIND, detail };
     let mut item: HashMap<String, AttributeValue> =
         serde_dynamo::to_item(record).map_err(|error| malformed(error.to_string()))?;
+    if item.contains_key("kind") {
+        return Err(malformed("it has an attribute of its own called kind".into()));
+    }
     item.extend(attributes(record.key()));
     item.insert("kind".to_owned(), AttributeValue::S(R::KIND.to_owned()));
     if let Some(reference) = record.reference() {
