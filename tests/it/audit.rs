@@ -265,12 +265,16 @@ async fn nothing_is_shown_that_is_not_on_record() {
 async fn every_route_that_reads_people_leaves_an_entry() {
     let world = with_codes(vec![Row::family(41), Row::family(42)]).await;
     let mother = session(&world, 41, 0).await;
-    let pupil = id(&world, "pupil", "P0041").await;
+    let (pupil, contact) = (id(&world, "pupil", "P0041").await, id(&world, "contact", "C0041").await);
     let draft = json!({"purpose": "service", "channels": ["app"], "subject": "Trip", "body": "On Friday.", "audience": {"year_groups": ["3"]}});
     let message = text(&world.post("sender", "/messages", &draft).await.expect(202)["message_id"]).to_owned();
     world.drain(&message).await;
     let asked = BTreeMap::from([
         ("GET /v1/schools/{school_id}/people", ("office", "/people".to_owned())),
+        (
+            "GET /v1/schools/{school_id}/people/{person_id}/consents",
+            ("office", format!("/people/{contact}/consents")),
+        ),
         ("GET /v1/schools/{school_id}/people/{person_id}", ("office", format!("/people/{pupil}"))),
         (
             "GET /v1/schools/{school_id}/messages/{message_id}/recipients",
@@ -278,16 +282,21 @@ async fn every_route_that_reads_people_leaves_an_entry() {
         ),
         ("GET /v1/schools/{school_id}/audit", ("dpo", "/audit".to_owned())),
         ("GET /v1/me/children", (mother.as_str(), "/v1/me/children".to_owned())),
+        ("GET /v1/me/preferences", (mother.as_str(), "/v1/me/preferences".to_owned())),
         ("GET /v1/me/messages", (mother.as_str(), "/v1/me/messages".to_owned())),
         ("GET /v1/me/messages/{message_id}", (mother.as_str(), format!("/v1/me/messages/{message}"))),
         ("GET /v1/me/children/{person_id}", (mother.as_str(), format!("/v1/me/children/{pupil}"))),
     ]);
-    // These name people only while something waits: whom a new row is taken for, and who a claimant could be.
+    // These name people only while something waits: whom a new row is taken for, who a claimant could be, and what
+    // somebody has asked for.
     let now_and_then = [
         "GET /v1/schools/{school_id}/uploads",
         "GET /v1/schools/{school_id}/uploads/{upload_id}",
         "GET /v1/connector/uploads/{upload_id}",
         "GET /v1/schools/{school_id}/verifications",
+        "GET /v1/schools/{school_id}/subject-requests",
+        "GET /v1/schools/{school_id}/subject-requests/{request_id}",
+        "GET /v1/me/subject-requests",
     ];
     let contract = load("infra/openapi.yaml");
     let mut showing = BTreeSet::new();
