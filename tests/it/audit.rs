@@ -265,7 +265,7 @@ async fn nothing_is_shown_that_is_not_on_record() {
 async fn every_route_that_reads_people_leaves_an_entry() {
     let world = with_codes(vec![Row::family(41), Row::family(42)]).await;
     let mother = session(&world, 41, 0).await;
-    let (pupil, contact) = (id(&world, "pupil", "P0041").await, id(&world, "contact", "C0041").await);
+    let (pupil, parent) = (id(&world, "pupil", "P0041").await, id(&world, "contact", "C0041").await);
     let draft = json!({"purpose": "service", "channels": ["app"], "subject": "Trip", "body": "On Friday.", "audience": {"year_groups": ["3"]}});
     let message = text(&world.post("sender", "/messages", &draft).await.expect(202)["message_id"]).to_owned();
     world.drain(&message).await;
@@ -273,7 +273,7 @@ async fn every_route_that_reads_people_leaves_an_entry() {
         ("GET /v1/schools/{school_id}/people", ("office", "/people".to_owned())),
         (
             "GET /v1/schools/{school_id}/people/{person_id}/consents",
-            ("office", format!("/people/{contact}/consents")),
+            ("office", format!("/people/{parent}/consents")),
         ),
         ("GET /v1/schools/{school_id}/people/{person_id}", ("office", format!("/people/{pupil}"))),
         (

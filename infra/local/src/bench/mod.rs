@@ -2,7 +2,7 @@
 //!
 //! The functions and the smallest function there is are built alike; a fresh stack runs them through the main job, and the
 //! tap's call log tells what it cost. No bound is a time: times of one machine say nothing about another; two of the same
-//! machine are compared where no difference may show ([`timing`]). A bound that is missed is told and is no error; what should
+//! machine are compared where no difference may show (`timing`). A bound that is missed is told and is no error; what should
 //! have been measured and was not is one.
 
 mod binaries;
