@@ -434,7 +434,7 @@ async fn a_malformed_claim_is_told_by_pointer_and_tells_nothing() {
 async fn claims_are_limited_by_source_and_codes_by_contact() {
     let world = school(vec![Row::family(61)]).await;
     let from = address();
-    let wrong = but(&mother(&world, 61), "/child/given_name", "Adam");
+    let wrong = but(&mother(&world, 61), "/child/given_name", "Zebedee");
     // One more than the limit, or two where the hour turns meanwhile.
     let limited = async |body: &Value| {
         for _ in 0..62 {

@@ -65,11 +65,11 @@ async fn set(world: &World, pk: &str, sk: &str, name: &str, second: i64) {
 
 #[tokio::test]
 async fn a_contact_point_that_was_proved_signs_in_again() {
-    let world = school(vec![Row::family(101)]).await;
-    let first = session(&world, 101, 0).await;
-    let again = sign_in(&world, "nobody", &mobile(101)).await;
+    let world = school(vec![Row::family(401)]).await;
+    let first = session(&world, 401, 0).await;
+    let again = sign_in(&world, "nobody", &mobile(401)).await;
     let (channel, to, right) = code(&world, 2).await;
-    assert_eq!((channel, to.as_str()), (Channel::Sms, "+447700900101"));
+    assert_eq!((channel, to.as_str()), (Channel::Sms, "+447700900401"));
     let second = enter_as(&world, "nobody", &again, &right).await;
     let (one, other) = (me(&world, &first).await, me(&world, &second).await);
     assert_eq!(one["account_id"], other["account_id"]);
@@ -82,7 +82,7 @@ async fn a_contact_point_that_was_proved_signs_in_again() {
     assert_eq!(one["new_sessions"][0]["session_id"], other["session_id"]);
     assert_eq!(other["new_sessions"], json!([]));
     let mail = told(&world, &world.name, "Another device has signed in").await;
-    assert_eq!((mail.channel, mail.to.as_str()), (Channel::Email, "grace101@example.com"));
+    assert_eq!((mail.channel, mail.to.as_str()), (Channel::Email, "grace401@example.com"));
 
     // Listed, and revoked one by one, by its own account alone.
     let list = world.get(&second, "/v1/me/sessions").await.expect(200);
@@ -93,8 +93,8 @@ async fn a_contact_point_that_was_proved_signs_in_again() {
         assert!(text(&session["last_used_at"]) >= text(&session["created_at"]), "{session}");
         assert_eq!(session["device"], "unknown device");
     }
-    let stranger = school(vec![Row::family(102)]).await;
-    let stranger = self::session(&stranger, 102, 0).await;
+    let stranger = school(vec![Row::family(402)]).await;
+    let stranger = self::session(&stranger, 402, 0).await;
     let path = format!("/v1/me/sessions/{}", text(&one["session_id"]));
     world.delete(&stranger, &path).await.problem(404, "not_found");
     world.delete(&second, &path).await.expect(204);
@@ -108,29 +108,29 @@ async fn a_contact_point_that_was_proved_signs_in_again() {
 
 #[tokio::test]
 async fn a_contact_point_shared_or_changed_since_signs_nobody_in() {
-    let world = school(vec![Row::family(111), Row::family(112), Row::family(113)]).await;
+    let world = school(vec![Row::family(411), Row::family(412), Row::family(413)]).await;
     for n in 0..3 {
-        session(&world, 111 + n, n).await;
+        session(&world, 411 + n, n).await;
     }
     // Since then: the first mother has another mobile, the second shares hers with the father, the third loses her child.
-    let father = Row::family(112).with(place::CONTACT_GIVEN, "Cy").with(place::CONTACT_ID, "C112F");
+    let father = Row::family(412).with(place::CONTACT_GIVEN, "Cy").with(place::CONTACT_ID, "C412F");
     let rows = vec![
-        Row::family(111).with(MOBILE, "07700 900119"),
-        Row::family(112),
-        father.with(RELATIONSHIP, "Father").with(EMAIL, "cy112@example.com"),
-        Row::family(113),
+        Row::family(411).with(MOBILE, "07700 900419"),
+        Row::family(412),
+        father.with(RELATIONSHIP, "Father").with(EMAIL, "cy412@example.com"),
+        Row::family(413),
     ];
     let upload = world.upload(&Sheet(rows).bytes()).await;
     assert_eq!(upload["status"], "done", "{upload}");
-    let (pupil, contact) = (person(&world, "P0113", "pupil").await, person(&world, "C0113", "contact").await);
+    let (pupil, contact) = (person(&world, "P0413", "pupil").await, person(&world, "C0413", "contact").await);
     world.put("office", &format!("/people/{pupil}/contacts/{contact}"), &link(true, "yes")).await.expect(200);
     for body in [
-        mobile(111),
-        mobile(112),
-        mobile(113),
+        mobile(411),
+        mobile(412),
+        mobile(413),
         // The new number has proved nothing yet, nor has an address that no code was entered for, nor a stranger's.
-        mobile(119),
-        json!({"email": "grace111@example.com"}),
+        mobile(419),
+        json!({"email": "grace411@example.com"}),
         mobile(999),
     ] {
         let verification = sign_in(&world, "nobody", &body).await;
@@ -142,8 +142,8 @@ async fn a_contact_point_shared_or_changed_since_signs_nobody_in() {
 
 #[tokio::test]
 async fn a_session_slides_while_it_is_used() {
-    let world = school(vec![Row::family(121)]).await;
-    let mother = session(&world, 121, 0).await;
+    let world = school(vec![Row::family(421)]).await;
+    let mother = session(&world, 421, 0).await;
     let account = me(&world, &mother).await;
     let (pk, sk) =
         (format!("ACC#{}", text(&account["account_id"])), format!("SES#{}", text(&account["session_id"])));
@@ -171,13 +171,13 @@ async fn a_session_slides_while_it_is_used() {
 
 #[tokio::test]
 async fn no_stranger_uses_up_the_codes_of_an_existing_account() {
-    let world = school(vec![Row::family(131)]).await;
-    let mother = session(&world, 131, 0).await;
+    let world = school(vec![Row::family(431)]).await;
+    let mother = session(&world, 431, 0).await;
     world.delete(&mother, "/v1/sessions/current").await.expect(204);
     is_out(&world, &mother).await;
     // A stranger knows her number and asks until no more codes come.
     for _ in 0..4 {
-        sign_in(&world, "nobody", &mobile(131)).await;
+        sign_in(&world, "nobody", &mobile(431)).await;
     }
     let used_up = eventually("the fourth is refused", DEADLINE, async || {
         let lines = world.stack.logs("message-send", &world.school).await?;
@@ -187,12 +187,12 @@ async fn no_stranger_uses_up_the_codes_of_an_existing_account() {
     code(&world, 4).await;
     assert_eq!(codes(&world).await.len(), 4);
     // Her own device still shows what it was once signed in with.
-    let hers = sign_in(&world, &mother, &mobile(131)).await;
+    let hers = sign_in(&world, &mother, &mobile(431)).await;
     let (_, _, right) = code(&world, 5).await;
     let back = enter_as(&world, "nobody", &hers, &right).await;
     // A device that was revoked is known no more.
     world.delete(&back, "/v1/me/sessions").await.expect(204);
-    let stolen = sign_in(&world, &back, &mobile(131)).await;
+    let stolen = sign_in(&world, &back, &mobile(431)).await;
     assert_eq!(looked_at(&world, &stolen).await, "proved_by_code");
     let refused_twice = eventually("it counts as a stranger's", DEADLINE, async || {
         let lines = world.stack.logs("message-send", &world.school).await?;
@@ -205,17 +205,17 @@ async fn no_stranger_uses_up_the_codes_of_an_existing_account() {
 #[tokio::test]
 async fn edge_case_2_and_3_one_account_for_two_schools_each_proved_by_itself() {
     let (one, two) =
-        (school(vec![Row::family(141)]).await, school(vec![Row::family(141), Row::family(142)]).await);
-    let at_one = session(&one, 141, 0).await;
+        (school(vec![Row::family(441)]).await, school(vec![Row::family(441), Row::family(442)]).await);
+    let at_one = session(&one, 441, 0).await;
     // Proved at the second school without the session: an account of its own, although it is the same mobile.
-    let apart = session(&two, 141, 0).await;
+    let apart = session(&two, 441, 0).await;
     assert_ne!(me(&one, &at_one).await["account_id"], me(&two, &apart).await["account_id"]);
     assert_eq!((children(&one, &at_one).await.len(), children(&two, &apart).await.len()), (1, 1));
     // Two accounts behind one number: it signs in to neither.
-    let neither = sign_in(&one, "nobody", &mobile(141)).await;
+    let neither = sign_in(&one, "nobody", &mobile(441)).await;
     assert_eq!(looked_at(&one, &neither).await, "no");
     // With the session, the second school's proof joins it, and the account that held it before ends.
-    let verification = claim(&two, &mother(&two, 141)).await;
+    let verification = claim(&two, &mother(&two, 441)).await;
     let (_, _, right) = code(&two, 2).await;
     let both = enter_as(&two, &at_one, &verification, &right).await;
     assert_eq!(me(&one, &both).await["account_id"], me(&one, &at_one).await["account_id"]);
@@ -227,7 +227,7 @@ async fn edge_case_2_and_3_one_account_for_two_schools_each_proved_by_itself() {
     assert_eq!(schools, expected);
     is_out(&two, &apart).await;
     // Now the number leads to one account, and signs in.
-    let again = sign_in(&one, "nobody", &mobile(141)).await;
+    let again = sign_in(&one, "nobody", &mobile(441)).await;
     assert_eq!(looked_at(&one, &again).await, "proved_by_code");
     // Neither school's data names the other.
     for (of, not) in [(&one, &two), (&two, &one)] {
@@ -237,14 +237,14 @@ async fn edge_case_2_and_3_one_account_for_two_schools_each_proved_by_itself() {
 
     // Whoever gets hold of the mother's mobile at the second school sees that school's child, and not the first one's.
     let upload = two
-        .upload(&Sheet(vec![Row::family(141).with(MOBILE, "07700 900149"), Row::family(142)]).bytes())
+        .upload(&Sheet(vec![Row::family(441).with(MOBILE, "07700 900449"), Row::family(442)]).bytes())
         .await;
     assert_eq!(upload["status"], "done", "{upload}");
-    let mut moved = mother(&two, 141);
-    moved["parent"]["mobile"] = json!("07700 900149");
+    let mut moved = mother(&two, 441);
+    moved["parent"]["mobile"] = json!("07700 900449");
     let verification = claim(&two, &moved).await;
     let (_, to, right) = code(&two, 3).await;
-    assert_eq!(to, "+447700900149");
+    assert_eq!(to, "+447700900449");
     let taker = enter_as(&two, "nobody", &verification, &right).await;
     let seen = children(&two, &taker).await;
     assert_eq!(seen.iter().map(|child| &child["school_id"]).collect::<Vec<_>>(), [&json!(two.school)]);
@@ -255,8 +255,8 @@ async fn edge_case_2_and_3_one_account_for_two_schools_each_proved_by_itself() {
 
 #[tokio::test]
 async fn edge_case_85_a_parent_deletes_the_account() {
-    let world = school(vec![Row::family(151)]).await;
-    let (first, second) = (session(&world, 151, 0).await, session(&world, 151, 1).await);
+    let world = school(vec![Row::family(451)]).await;
+    let (first, second) = (session(&world, 451, 0).await, session(&world, 451, 1).await);
     let account = text(&me(&world, &first).await["account_id"]).to_owned();
     world.delete(&second, "/v1/me").await.expect(204);
     is_out(&world, &first).await;
@@ -270,17 +270,17 @@ async fn edge_case_85_a_parent_deletes_the_account() {
     let left: Vec<_> = items.iter().filter(of_account).collect();
     assert!(left.is_empty(), "{left:?}");
     // The school's own data is untouched: messages go out as before, and the same facts make a new account.
-    assert_eq!(world.search(&json!({"source_id": "C0151", "role": "contact"})).await.len(), 1);
-    let neither = sign_in(&world, "nobody", &mobile(151)).await;
+    assert_eq!(world.search(&json!({"source_id": "C0451", "role": "contact"})).await.len(), 1);
+    let neither = sign_in(&world, "nobody", &mobile(451)).await;
     assert_eq!(looked_at(&world, &neither).await, "no");
-    let new = session(&world, 151, 2).await;
+    let new = session(&world, 451, 2).await;
     assert_ne!(text(&me(&world, &new).await["account_id"]), account);
 }
 
 #[tokio::test]
 async fn a_new_privacy_notice_is_shown_until_it_is_accepted() {
-    let world = school(vec![Row::family(161)]).await;
-    let verification = claim(&world, &mother(&world, 161)).await;
+    let world = school(vec![Row::family(461)]).await;
+    let verification = claim(&world, &mother(&world, 461)).await;
     let (_, _, right) = code(&world, 1).await;
     let path = format!("/v1/verifications/{verification}/code");
     // An outdated version costs no attempt and tells nothing of the code.
@@ -300,7 +300,7 @@ async fn a_new_privacy_notice_is_shown_until_it_is_accepted() {
     assert_eq!(accepted["accepted"]["version"], version.as_str());
     assert!(text(&accepted["accepted"]["accepted_at"]).ends_with('Z'));
     // At the next signing in, nothing is to be shown; it could have been accepted there, too.
-    let again = sign_in(&world, "nobody", &mobile(161)).await;
+    let again = sign_in(&world, "nobody", &mobile(461)).await;
     let (_, _, right) = code(&world, 2).await;
     let body = json!({"code": right, "privacy_notice": version});
     let entered = world.post("nobody", &format!("/v1/verifications/{again}/code"), &body).await.expect(201);
