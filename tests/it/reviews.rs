@@ -54,7 +54,7 @@ async fn the_office_approves_and_the_registered_contact_gets_a_code() {
         assert!(!raw.contains(typed), "{typed}");
     }
     assert!(!one.to_string().contains("2018-05-14") && !one.to_string().contains("900201"));
-    let mail = told(&world, &verification, "waits for review").await;
+    let mail = told(&world, &verification, "wait for review").await;
     assert_eq!(mail.channel, Channel::Email);
     assert!(mail.text.contains(&verification) && !mail.text.contains("Grace"), "{}", mail.text);
 
