@@ -1,13 +1,13 @@
 """What schemathesis cannot know of Bookbag: who asks, which ids exist, and what holds beyond the schema.
 
 A request is made by the actor whom its operation's security names: `staff`, `parent`, `connector`, or nobody. The file
-that `BOOKBAG_ACTORS` names (src/contract.rs writes it) has their tokens. Before anything else, each of them asks every
+that `BOOKBAG_ACTORS` names (src/contract/ writes it) has their tokens. Before anything else, each of them asks every
 route of the contract that lists something: the ids in the answers are theirs.
 
 An operation gets its ids by their shape and nothing else: wherever in path, query or body something like
 `per_0190...` was made up, a real id with the same prefix stands in its place; mostly one of the actor's own, sometimes
 one of somebody else's, sometimes the made-up one. So a new route needs nothing here. If it is about a new kind of thing,
-src/contract.rs has to make one.
+src/contract/actors.rs has to make one.
 
 All choices follow from the request itself, so that the same request is always sent the same way.
 """
@@ -70,7 +70,7 @@ def queries(item, contract):
 
 @atexit.register
 def report():
-    """For src/contract.rs, which looks whether every operation was truly reached."""
+    """For src/contract/, which looks whether every operation was truly reached."""
     with open(os.environ["BOOKBAG_SEEN"], "w", encoding="utf-8") as file:
         json.dump(SEEN, file)
 
