@@ -4,12 +4,12 @@ A request is made by the actor whom its operation's security names: `staff`, `pa
 that `BOOKBAG_ACTORS` names (src/contract/ writes it) has their tokens. Before anything else, each of them asks every
 route of the contract that lists something: the ids in the answers are theirs.
 
-An operation gets its ids by their shape and nothing else: wherever in path, query or body something like
-`per_0190...` was made up, a real id with the same prefix stands in its place; mostly one of the actor's own, sometimes
-one of somebody else's, sometimes the made-up one. So a new route needs nothing here. If it is about a new kind of thing,
-src/contract/actors.rs has to make one.
+An operation gets its ids by their name and shape and nothing else: wherever in path, query or body something like
+`per_0190...` was made up, a real id stands in its place, that a list tells under the same name or, where none does, that
+has the same prefix; mostly one of the actor's own, sometimes one of somebody else's, sometimes the made-up one. So a new
+route needs nothing here. If it is about a new kind of thing, src/contract/actors.rs has to make one.
 
-All choices follow from the request itself, so that the same request is always sent the same way.
+Ids are taken in turn, and the same request is always sent the same way.
 """
 
 import atexit
@@ -32,11 +32,13 @@ with open(os.environ["BOOKBAG_ACTORS"], encoding="utf-8") as file:
 WORDS = set()
 # Operation -> status -> how often.
 SEEN = {}
+# Operation and place in its requests -> request -> in which turn it came.
+TURNS = {}
 
 
 @schemathesis.hook
 def after_load_schema(context, schema):
-    """Gathers the ids of each actor, by prefix, in the order in which they are listed."""
+    """Gathers the ids of each actor, by prefix and by name, in the order in which they are listed."""
     WORDS.update(re.findall(r"\w{8,}", json.dumps(schema.raw_schema, default=str)))
     for name, who in ACTORS.items():
         for path, item in schema.raw_schema["paths"].items():
@@ -47,10 +49,23 @@ def after_load_schema(context, schema):
                 url = schema.config.base_url + path.format(**who["path"])
                 headers = {"Authorization": f"Bearer {who['tokens'][0]}"}
                 answer = requests.get(url, headers=headers, params=query, timeout=60)
-                for found in ID.finditer(answer.text):
-                    ids = who["ids"].setdefault(found[1], [])
-                    if found[0] not in ids and found[0] not in who["withheld"]:
-                        ids.append(found[0])
+                for name, id in named_ids(answer.json()):
+                    for key in (id[:3], name):
+                        ids = who["ids"].setdefault(key, [])
+                        if id not in ids and id not in who["withheld"]:
+                            ids.append(id)
+
+
+def named_ids(value, name=None):
+    """Every id in an answer, with its name."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from named_ids(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from named_ids(inner, name)
+    elif isinstance(value, str):
+        yield from ((name, found[0]) for found in ID.finditer(value))
 
 
 def queries(item, contract):
@@ -89,9 +104,9 @@ def actor(case):
     return ACTORS.get(name)
 
 
-def number(case, *more):
+def number(case):
     """A number that follows from the request."""
-    made = [case.method, case.operation.path, case.path_parameters, case.query, case.body, *more]
+    made = [case.method, case.operation.path, case.path_parameters, case.query, case.body]
     return zlib.crc32(json.dumps(made, sort_keys=True, default=repr).encode())
 
 
@@ -104,13 +119,21 @@ def real(value, case, place, own):
     shape = ID.fullmatch(value) if isinstance(value, str) else None
     if shape is None or is_real(value):
         return value
-    mine = own.get(shape[1], [])
+    # What one list tells together, a pupil and a contact, has the same place under both names, and so comes together.
+    mine = own.get(place.rpartition("/")[2]) or own.get(shape[1], [])
     if case.method == "DELETE":
         # Two of three stay for everybody else.
         mine = mine[2::3] or mine
     pools = [mine] * 10 + [foreign(own, shape[1]), []]
-    choice, place = divmod(number(case, place), len(pools))
-    return pools[place][choice % len(pools[place])] if pools[place] else value
+    turn = in_turn(case, place)
+    pool = pools[turn % len(pools)]
+    return pool[turn % len(pool)] if pool else value
+
+
+def in_turn(case, place):
+    """How many other requests of the operation had something at this place before."""
+    turns = TURNS.setdefault((case.operation.label, place), {})
+    return turns.setdefault(number(case), len(turns))
 
 
 def current(name, value):
@@ -137,7 +160,7 @@ class Tokens:
         if who is None:
             return None
         tokens = who["tokens"]
-        choice = number(case, "token")
+        choice = number(case)
         return tokens[0] if choice % 8 else tokens[choice // 8 % len(tokens)]
 
     def set(self, case, data, context):
