@@ -50,8 +50,6 @@ pub enum Task {
     TellParents {
         /// The attempt.
         verification_id: VerificationId,
-        /// The account was signed in to elsewhere before.
-        new_device: bool,
     },
     /// Tell the school's data protection lead that there is a request.
     TellOfRequest {

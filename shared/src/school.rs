@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::SchoolId,
+    person::suppression::SuppressionList,
     privacy::{agreement::Agreement, retention::DataClass},
     seal::{DataKey, Domain, Keyring, Place, SealError, Sealed, nonce},
     store::{
@@ -47,6 +48,9 @@ pub struct School {
     pub sms_id: String,
     /// [`SchoolContacts`], sealed.
     pub contacts: Sealed,
+    /// The contact points to which nothing is sent.
+    #[serde(default, skip_serializing_if = "SuppressionList::is_empty")]
+    pub suppressed: SuppressionList,
     /// The newest version of the directory that readers may see: an upload writes its versions under the next number
     /// and then moves this one.
     pub generation: u64,

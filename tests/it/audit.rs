@@ -269,6 +269,8 @@ async fn every_route_that_reads_people_leaves_an_entry() {
     let draft = json!({"purpose": "service", "channels": ["app"], "subject": "Trip", "body": "On Friday.", "audience": {"year_groups": ["3"]}});
     let message = text(&world.post("sender", "/messages", &draft).await.expect(202)["message_id"]).to_owned();
     world.drain(&message).await;
+    let point = json!({"email": "grace42@example.com", "suppressed": true});
+    world.put("office", "/suppressions", &point).await.expect(200);
     let asked = BTreeMap::from([
         ("GET /v1/schools/{school_id}/people", ("office", "/people".to_owned())),
         (
@@ -280,6 +282,7 @@ async fn every_route_that_reads_people_leaves_an_entry() {
             "GET /v1/schools/{school_id}/messages/{message_id}/recipients",
             ("office", format!("/messages/{message}/recipients")),
         ),
+        ("GET /v1/schools/{school_id}/suppressions", ("office", "/suppressions".to_owned())),
         ("GET /v1/schools/{school_id}/audit", ("dpo", "/audit".to_owned())),
         ("GET /v1/me/children", (mother.as_str(), "/v1/me/children".to_owned())),
         ("GET /v1/me/preferences", (mother.as_str(), "/v1/me/preferences".to_owned())),

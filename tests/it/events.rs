@@ -74,6 +74,7 @@ const EXPECTED: &[(&str, &str, Outcome)] = &[
     ("staff-api", "preview-message.json", Http(404, "not_found")),
     ("staff-api", "put-consents.json", Http(404, "not_found")),
     ("staff-api", "put-link.json", Http(404, "not_found")),
+    ("staff-api", "put-suppression.json", Http(404, "not_found")),
     ("staff-api", "undo-upload.json", Http(404, "not_found")),
     ("upload-ingest", "approved.json", Batch(&[])),
     ("upload-ingest", "encoded-keys.json", Batch(&[])),

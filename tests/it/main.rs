@@ -35,6 +35,7 @@ mod settings;
 mod shapes;
 mod sheet;
 mod support;
+mod suppressions;
 mod sync;
 mod template;
 mod undo;

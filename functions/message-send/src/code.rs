@@ -2,8 +2,8 @@
 
 use shared::{
     channel::{Channel, SendError},
-    id::VerificationId,
-    person::{phone::COUNTRY, store::Directory},
+    id::{PersonId, VerificationId},
+    person::{guardianship::Link, phone::COUNTRY, store::Directory},
     random,
     school::{Tenant, TenantError},
     seal::Domain,
@@ -48,16 +48,23 @@ pub async fn send(app: &App, id: VerificationId) -> Result<(), WorkError> {
         Err(error) => return Err(error.into()),
     };
     // The person is read again: a code goes to the registered contact point, never to one that the claimant typed.
-    let directory = Directory::pick(&app.tables, &tenant, &[contact], &[]).await?;
+    let people: Vec<_> = [contact].into_iter().chain(verification.pupil_id).collect();
+    let ties: Vec<_> = verification.pupil_id.map(|pupil| (pupil, contact)).into_iter().collect();
+    let directory = Directory::pick(&app.tables, &tenant, &people, &ties).await?;
+    // Nor does it go to whom somebody has kept away since: it would open nothing.
+    if !ties
+        .iter()
+        .all(|(pupil, contact)| directory.link(*pupil, *contact).is_some_and(Link::may_hold_account))
+    {
+        return Ok(());
+    }
     let Some(point) = directory.person(contact).and_then(|person| ContactPoint::of(person, channel)) else {
         return Ok(());
     };
     let accounts = app.keyring.key(Domain::Accounts).await?;
     let point_hash = point.blind(&accounts);
     // Counted once per attempt, however often the carrier asks to wait.
-    if verification.code_hash.is_none()
-        && !may_send(app, &verification, &tenant, channel, &point_hash).await?
-    {
+    if verification.code_hash.is_none() && !may_send(app, &verification, &tenant, channel, contact).await? {
         tracing::warn!(%school, %contact, "no code sent: the day's number is used up");
         return Ok(());
     }
@@ -96,27 +103,31 @@ async fn may_send(
     verification: &Verification,
     tenant: &Tenant,
     channel: Channel,
-    point: &str,
+    contact: PersonId,
 ) -> Result<bool, StoreError> {
-    let now = time::now();
-    let school = tenant.id().to_string();
-    // The target is what a code opens: a contact point at this school, or an account.
-    let (per_target, target) = match (verification.account_id, verification.known_device) {
-        (None, _) => (Limit::ClaimCodes, format!("{school}#{point}")),
-        (Some(account), false) => (Limit::SignInCodes, account.to_string()),
-        (Some(account), true) => (Limit::KnownDeviceCodes, account.to_string()),
-    };
-    let texts = format!("{school}#{COUNTRY}");
-    let rules: &[(Limit, &str)] = match channel {
-        Channel::Sms => {
-            &[(per_target, &target), (Limit::TextsPerSchoolAndCountry, &texts), (Limit::Texts, EVERYBODY)]
+    let (now, school) = (time::now(), tenant.id().to_string());
+    // The target is what a code opens: a contact of this school, or an account.
+    let (per_target, per_source, target) = match (verification.account_id, verification.known_device) {
+        (None, _) => (Limit::ClaimCodes, Some(Limit::ClaimCodesPerSource), format!("{school}#{contact}")),
+        (Some(account), false) => {
+            (Limit::SignInCodes, Some(Limit::SignInCodesPerSource), account.to_string())
         }
-        Channel::Email => &[(per_target, &target), (Limit::MailsPerSchool, &school)],
+        (Some(account), true) => (Limit::KnownDeviceCodes, None, account.to_string()),
+    };
+    let source = format!("{target}#{}", verification.source);
+    let mut rules: Vec<_> = per_source.map(|limit| (limit, source)).into_iter().collect();
+    rules.push((per_target, target));
+    match channel {
+        Channel::Sms => rules.extend([
+            (Limit::TextsPerSchoolAndCountry, format!("{school}#{COUNTRY}")),
+            (Limit::Texts, EVERYBODY.to_owned()),
+        ]),
+        Channel::Email => rules.push((Limit::MailsPerSchool, school)),
         // A code shows who reads a contact point, and the app is none.
         Channel::App => return Ok(false),
-    };
+    }
     for (limit, subject) in rules {
-        if !limit.take(&app.tables, subject, now).await? {
+        if !limit.take(&app.tables, &subject, now).await? {
             return Ok(false);
         }
     }

@@ -22,7 +22,9 @@ use shared::{
         sms::Texter,
     },
     config::{self, ConfigError, Stage},
+    id::SchoolId,
     person::{phone::PhoneNumber, store::ReadError},
+    privacy::usage,
     queue::Task,
     school::{Tenant, TenantError},
     seal::{Keyring, SealError},
@@ -30,6 +32,7 @@ use shared::{
         key::TableName,
         table::{StoreError, Tables},
     },
+    time,
     verify::{account::ContactPoint, notice::Notice},
 };
 
@@ -70,6 +73,13 @@ impl App {
         self.texter.send(to, sender_id, text).await
     }
 
+    /// Counts the use of a route of parent-verify, which knows of no school. A count that fails is logged and nothing else.
+    async fn count(&self, school: SchoolId, route: &str) {
+        if let Err(error) = usage::count(&self.tables, school, route, time::now()).await {
+            tracing::warn!(%school, %error, "the use of a route is not counted");
+        }
+    }
+
     /// Tells one person something in the school's name, where no message is: a code, or a notice about their account.
     async fn tell(&self, tenant: &Tenant, point: &ContactPoint, notice: Notice) -> Result<(), SendError> {
         let school = &tenant.school;
@@ -102,8 +112,8 @@ pub async fn handle(app: &Arc<App>, event: SqsEvent) -> SqsBatchResponse {
                 Task::SendCode { verification_id } => {
                     code::send(&app, verification_id).await.map_err(Failure::retry)
                 }
-                Task::TellParents { verification_id, new_device } => {
-                    tell::parents(&app, verification_id, new_device).await.map_err(Failure::retry)
+                Task::TellParents { verification_id } => {
+                    tell::parents(&app, verification_id).await.map_err(Failure::retry)
                 }
                 Task::TellOfRequest { school_id, request_id } => {
                     notice::tell_of_request(&app, school_id, request_id).await.map_err(Failure::retry)

@@ -15,7 +15,7 @@ use shared::{
     },
     time,
     verify::{
-        account::{self, ContactPoint, Login},
+        account::{ContactPoint, Login},
         claim::Claim,
         limit::Limit,
         matching::{self, Verdict},
@@ -47,11 +47,11 @@ pub async fn look(app: &App, verification: Verification) -> Result<Verification,
     let Some(asked) = verification.asked(&accounts)?.filter(|_| verification.verdict.is_none()) else {
         return Ok(verification);
     };
-    let found = match asked {
-        Asked::Claim(claim) => of_claim(app, &verification, &claim).await?,
+    let (found, route) = match asked {
+        Asked::Claim(claim) => (of_claim(app, &verification, &claim).await?, "POST /v1/verifications"),
         Asked::SignIn { point, known } => {
             let point_hash = point.blind(&accounts);
-            of_sign_in(app, &point, &point_hash, known).await?
+            (of_sign_in(app, &point, &point_hash, known).await?, "POST /v1/sessions")
         }
     };
     let mut update =
@@ -76,8 +76,13 @@ pub async fn look(app: &App, verification: Verification) -> Result<Verification,
         writes.push(Write::put(review, Condition::Absent)?);
     }
     match app.tables.transact(writes).await {
+        Ok(()) => {
+            if let Some(school) = found.school {
+                app.count(school, route).await;
+            }
+        }
         // Another worker was first: what it found stands.
-        Ok(()) | Err(StoreError::Conflict) => {}
+        Err(StoreError::Conflict) => {}
         Err(error) => return Err(error.into()),
     }
     app.tables.get(key::verification(id)).await?.ok_or(WorkError::Missing("verification"))
@@ -94,12 +99,6 @@ async fn of_claim(app: &App, verification: &Verification, claim: &Claim) -> Resu
     let today = time::date_in(&tenant.school.time_zone, now);
     let found = matching::decide(&directory, claim, &own, today);
     let mut result = Found { school: Some(tenant.id()), ..Found::default() };
-    if let Some(pupil) = found.pair.or_else(|| found.candidates.first().copied()).map(|(_, pupil)| pupil)
-        && !Limit::ClaimsPerChild.take(&app.tables, &pupil.to_string(), now).await?
-    {
-        tracing::warn!(school = %tenant.id(), %pupil, "a claim is not looked at: the day's number for this child is used up");
-        return Ok(result);
-    }
     result.contact = found.pair.map(|(contact, _)| contact);
     result.pupil = found.pair.map(|(_, pupil)| pupil);
     result.channel = found.channel;
@@ -122,8 +121,9 @@ async fn of_claim(app: &App, verification: &Verification, claim: &Claim) -> Resu
             ..result
         });
     }
-    if !Limit::ReviewsPerSchool.take(&app.tables, &tenant.id().to_string(), now).await? {
-        tracing::warn!(school = %tenant.id(), "a claim is not put before the office: the day's number is used up");
+    let pupil = found.pair.or_else(|| found.candidates.first().copied()).map(|(_, pupil)| pupil);
+    if !may_be_put_before(app, &tenant, verification, status, pupil).await? {
+        tracing::warn!(school = %tenant.id(), ?status, "a claim is not put before the office: the day's number is used up");
         return Ok(Found { verdict: Verdict::No, ..result });
     }
     let id = verification.verification_id;
@@ -139,6 +139,30 @@ async fn of_claim(app: &App, verification: &Verification, claim: &Claim) -> Resu
         expires: verification.expires,
     });
     Ok(result)
+}
+
+/// Counts a claim by every rule that concerns it; the narrowest first, so that one family's or one stranger's use up nobody else's.
+async fn may_be_put_before(
+    app: &App,
+    tenant: &Tenant,
+    verification: &Verification,
+    status: ReviewStatus,
+    pupil: Option<PersonId>,
+) -> Result<bool, StoreError> {
+    let (now, school) = (time::now(), tenant.id().to_string());
+    let source = format!("{school}#{}", verification.source);
+    let child = pupil.map(|pupil| format!("{pupil}#{status:?}"));
+    let all = if status == ReviewStatus::Alert { Limit::AlertsPerSchool } else { Limit::ReviewsPerSchool };
+    let rules =
+        [(Limit::ReviewsPerSource, Some(source)), (Limit::ReviewsPerChild, child), (all, Some(school))];
+    for (limit, subject) in rules {
+        if let Some(subject) = subject
+            && !limit.take(&app.tables, &subject, now).await?
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The contact and pupil for whom the office approved the same claim in the last days.
@@ -173,7 +197,6 @@ async fn of_sign_in(
     let mut logins = items.into_iter().map(|item| item.read::<Login>()).collect::<Result<Vec<_>, _>>()?;
     // DynamoDB expires items late.
     logins.retain(|login| now.as_second() < login.expires);
-    let Some(account) = account::only_account(&logins) else { return Ok(Found::default()) };
     let mut schools = BTreeMap::new();
     for school in logins.iter().map(|login| login.school_id) {
         if !schools.contains_key(&school)
@@ -184,7 +207,7 @@ async fn of_sign_in(
             schools.insert(school, (directory, own));
         }
     }
-    let Some((school, contact)) = sign_in::contact(point, &logins, &schools) else {
+    let Some((account, (school, contact))) = sign_in::contact(point, &logins, &schools) else {
         return Ok(Found::default());
     };
     Ok(Found {

@@ -8,7 +8,10 @@ use shared::{
     privacy::retention::DataClass,
     queue::Task,
     random,
-    store::table::{Condition, Write},
+    store::{
+        key,
+        table::{Condition, Write},
+    },
     support::{Device, SupportRequest, Topic},
     time,
     verify::{limit::Limit, session::Parent},
@@ -35,7 +38,15 @@ pub async fn create(app: &App, parent: &Parent, request: &Request) -> Result<Ans
     let account = account_id.to_string();
     let replay = Replay::of(request, &account, &account, now)?;
     if let Some(id) = replay.seen(&app.tables).await? {
-        return Answer::json(202, body(id.parse().map_err(ApiError::internal)?));
+        let support_id = id.parse().map_err(ApiError::internal)?;
+        // Perhaps stored without having been queued: whoever is told twice is told once.
+        if let Some(support) = app.tables.get::<SupportRequest>(key::support_request(support_id)).await?
+            && support.told_at.is_none()
+        {
+            let task = Task::TellOfSupport { school_id: support.school_id, support_id };
+            app.queues.send(&app.send_queue, &support.school_id.to_string(), &[task]).await?;
+        }
+        return Answer::json(202, body(support_id));
     }
     let schools: Vec<_> = views(app, parent).await?.iter().map(|view| view.tenant.id()).collect();
     let school_id = school(&schools, school_id)?;

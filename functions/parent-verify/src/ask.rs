@@ -3,15 +3,16 @@
 //! What was asked is stored sealed and queued, and nothing is looked up: the answer, the calls and the time are those of a stranger,
 //! because here everybody is one. message-send looks at it, behind the queue.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, problem::Code},
-    id::VerificationId,
-    person::phone::{PhoneKind, PhoneNumber},
+    http::{Answer, ApiError, Problem, Request, problem::Code},
+    id::{AccountId, VerificationId},
     queue::Task,
     random,
-    seal::{DataKey, Domain, SealError},
+    seal::{Domain, SealError},
     store::table::Condition,
     time,
     verify::{
@@ -31,7 +32,8 @@ pub async fn claim(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let body: ClaimBody = request.body()?;
     let today = time::date_in(time::DEFAULT_ZONE, time::now());
     let claim = body.read(today).map_err(Problem::fields)?;
-    let limits = [Limit::ClaimsPerSource, Limit::Claims];
+    let source = Subject::Source;
+    let limits = [(Limit::ClaimsPerSource, source), (Limit::Claims, Subject::Everybody)];
     take(app, request, &Asked::Claim(Box::new(claim)), &limits).await
 }
 
@@ -45,42 +47,33 @@ struct SignInBody {
     email: Option<String>,
 }
 
-impl SignInBody {
-    fn read(&self) -> Result<ContactPoint, Vec<FieldError>> {
-        let fault = |pointer: &str, code, detail: &str| vec![FieldError::new(pointer, code, detail)];
-        match (&self.mobile, &self.email) {
-            (Some(text), None) => Some(text)
-                .filter(|text| text.len() <= 60)
-                .and_then(|text| PhoneNumber::parse(text).ok())
-                .map(|parsed| parsed.number)
-                .filter(|number| number.kind() != PhoneKind::Landline)
-                .map(ContactPoint::Mobile)
-                .ok_or_else(|| fault("/mobile", "invalid", "write a mobile number, such as 07700 900123")),
-            (None, Some(text)) => Some(text)
-                .filter(|text| text.len() <= 400)
-                .and_then(|text| text.parse().ok())
-                .map(ContactPoint::Email)
-                .ok_or_else(|| {
-                    fault("/email", "invalid", "write an e-mail address, such as name@example.com")
-                }),
-            _ => Err(fault("", "one_of", "send either mobile or email")),
-        }
-    }
-}
-
 /// `POST /v1/sessions`.
 pub async fn sign_in(app: &App, request: &Request) -> Result<Answer, ApiError> {
-    let point = request.body::<SignInBody>()?.read().map_err(Problem::fields)?;
+    let SignInBody { mobile, email } = request.body()?;
+    let point = ContactPoint::read(mobile.as_deref(), email.as_deref()).map_err(Problem::fields)?;
     // A device that shows what it was once signed in with is counted by itself.
     let known = session::shown(&app.tables, request).await?.map(|token| token.account_id);
-    let limits: &[Limit] = match known {
-        None => &[Limit::SignInsPerSource, Limit::SignIns],
-        Some(_) => &[],
+    let limits: &[_] = match known {
+        None => &[(Limit::SignInsPerSource, Subject::Source), (Limit::SignIns, Subject::Everybody)],
+        Some(account) => &[(Limit::SignInsPerAccount, Subject::Account(account))],
     };
     take(app, request, &Asked::SignIn { point, known }, limits).await
 }
 
-async fn take(app: &App, request: &Request, asked: &Asked, limits: &[Limit]) -> Result<Answer, ApiError> {
+/// Who is counted.
+#[derive(Clone, Copy)]
+enum Subject {
+    Source,
+    Account(AccountId),
+    Everybody,
+}
+
+async fn take(
+    app: &App,
+    request: &Request,
+    asked: &Asked,
+    limits: &[(Limit, Subject)],
+) -> Result<Answer, ApiError> {
     let now = time::now();
     let id = VerificationId::new(now, &random::bytes());
     let answer =
@@ -91,22 +84,30 @@ async fn take(app: &App, request: &Request, asked: &Asked, limits: &[Limit]) -> 
         Err(SealError::NoKey) => return answer,
         Err(error) => return Err(error.into()),
     };
-    for limit in limits {
-        if !limit.take(&app.tables, &subject(*limit, request, &accounts), now).await? {
+    let source = accounts.blind("source", &network(&request.source_ip));
+    for (limit, subject) in limits {
+        let subject = match subject {
+            Subject::Source => source.clone(),
+            Subject::Account(account) => account.to_string(),
+            Subject::Everybody => EVERYBODY.to_owned(),
+        };
+        if !limit.take(&app.tables, &subject, now).await? {
             let detail = "Too many attempts from here. Wait an hour, or ask the school's office.";
             return Err(Problem::new(Code::TooManyRequests, detail).into());
         }
     }
-    app.tables.put(&Verification::new(id, asked, &accounts, now), Condition::Absent).await?;
+    app.tables.put(&Verification::new(id, asked, source, &accounts, now), Condition::Absent).await?;
     // One group for all: a group of the school's would need to know the school.
     app.queues.send(&app.send_queue, "verifications", &[Task::SendCode { verification_id: id }]).await?;
     answer
 }
 
-fn subject(limit: Limit, request: &Request, accounts: &DataKey) -> String {
-    match limit {
-        Limit::ClaimsPerSource | Limit::SignInsPerSource => accounts.blind("source", &request.source_ip),
-        _ => EVERYBODY.to_owned(),
+/// The network that stands for whoever asks: of IPv6 the first 64 bits, because every household has all the addresses below them
+/// (RFC 4291, RFC 6177).
+fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(address)) => (address.to_bits() >> 64).to_string(),
+        Ok(IpAddr::V4(_)) | Err(_) => address.to_owned(),
     }
 }
 
@@ -115,23 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_contact_point_signs_in() {
-        let read = |body: serde_json::Value| {
-            serde_json::from_value::<SignInBody>(body)
-                .unwrap()
-                .read()
-                .map_err(|errors| format!("{} {}", errors[0].pointer, errors[0].code))
-        };
-        assert_eq!(read(json!({"mobile": "07700 900123"})).unwrap().expose(), "+447700900123");
-        assert_eq!(read(json!({"email": "Ann@Example.com"})).unwrap().expose(), "ann@example.com");
-        for (body, expected) in [
-            (json!({}), " one_of"),
-            (json!({"mobile": "07700 900123", "email": "ann@example.com"}), " one_of"),
-            (json!({"mobile": "01632 960001"}), "/mobile invalid"),
-            (json!({"mobile": "7".repeat(61)}), "/mobile invalid"),
-            (json!({"email": "ann"}), "/email invalid"),
+    fn a_household_is_one_source() {
+        for (one, other, same) in [
+            ("198.51.100.1", "198.51.100.1", true),
+            ("198.51.100.1", "198.51.100.2", false),
+            ("2001:db8::1", "2001:db8:0:0:ffff::9", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
         ] {
-            assert_eq!(read(body).unwrap_err(), expected);
+            assert_eq!(network(one) == network(other), same, "{one} {other}");
         }
     }
 }

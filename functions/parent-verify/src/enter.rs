@@ -47,8 +47,11 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
         let detail = "another version of the privacy notice is in force: show that one";
         return Err(Problem::fields(vec![FieldError::new("/privacy_notice", "outdated", detail)]).into());
     }
+    let given = code::read(&body.code).ok_or_else(|| {
+        let detail = "write the 8 digits of the code, such as 1234 5678";
+        Problem::fields(vec![FieldError::new("/code", "invalid", detail)])
+    })?;
     let id: VerificationId = request.path("verification_id").map_err(|_| wrong())?;
-    let given = code::read(&body.code).ok_or_else(wrong)?;
     let accounts = match app.keyring.key(Domain::Accounts).await {
         Ok(accounts) => accounts,
         Err(SealError::NoKey) => return Err(wrong()),
@@ -77,7 +80,6 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
     }
     let notice = account.notice.as_ref().is_some_and(|notice| notice.version == app.privacy_notice);
     let account_id = account.account_id;
-    let new_device = !session::of_account(&app.tables, account_id, now).await?.is_empty();
     let token = session::token(random::bytes());
     let device = session::device(request.header("user-agent").unwrap_or_default());
     let session_id = SessionId::new(now, &random::bytes());
@@ -103,12 +105,10 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
         Err(StoreError::Conflict) => return Err(wrong()),
         Err(error) => return Err(error.into()),
     }
-    if new_device || joined.is_linked {
-        let task = Task::TellParents { verification_id: id, new_device };
-        if let Err(error) = app.queues.send(&app.send_queue, "verifications", &[task]).await {
-            // The code is used and the session begun: the parent comes in all the same.
-            tracing::error!(verification = %id, %error, "those who should know of a new session are not told");
-        }
+    let task = Task::TellParents { verification_id: id };
+    if let Err(error) = app.queues.send(&app.send_queue, "verifications", &[task]).await {
+        // The code is used and the session begun: the parent comes in all the same.
+        tracing::error!(verification = %id, %error, "those who should know of a new session are not told");
     }
     Answer::json(
         201,

@@ -27,6 +27,9 @@ use shared::{
 
 use crate::App;
 
+/// How often an account is read again because its parent was first.
+const ACCOUNT_ATTEMPTS: usize = 3;
+
 /// Why a sweep is not finished. It is tried again, and goes on where it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -188,6 +191,12 @@ impl Sweep<'_> {
         if self.dry_run {
             return Ok(());
         }
+        // The accounts first: a run that dies in between finds the people again, and what leads to accounts only by them.
+        for subject in &due.erase {
+            if let Subject::Person(person) = subject {
+                self.account_of(*person).await?;
+            }
+        }
         let rev =
             |subject: &Subject| directory.versions(*subject).map(|versions| versions.rev).unwrap_or_default();
         let erasures = due.erase.iter().map(|subject| {
@@ -209,11 +218,6 @@ impl Sweep<'_> {
             .iter()
             .filter_map(|subject| Some(without_former(tenant, *subject, directory.versions(*subject)?)));
         self.write(trims.collect(), || Write::check(TableName::Directory, school(), unmoved())).await?;
-        for subject in due.erase {
-            if let Subject::Person(person) = subject {
-                self.account_of(person).await?;
-            }
-        }
         Ok(())
     }
 
@@ -274,21 +278,30 @@ impl Sweep<'_> {
     /// An account ends with its last contact, and every session of it on the next request.
     async fn account_of(&mut self, contact: PersonId) -> Result<(), SweepError> {
         let tables = &self.app.tables;
-        let Some(of) = tables.get::<AccountOf>(key::account_of(self.school, contact)).await? else {
-            return Ok(());
-        };
-        let writes = match tables.get::<Account>(key::account(of.account_id)).await? {
-            Some(account) => {
-                let rest = account.without((self.school, contact));
-                let mut writes = rest.write(Some(account.rev))?;
-                writes.extend(account.unlink(&rest));
-                writes
+        for _ in 0..ACCOUNT_ATTEMPTS {
+            let Some(of) = tables.get::<AccountOf>(key::account_of(self.school, contact)).await? else {
+                return Ok(());
+            };
+            let writes = match tables.get::<Account>(key::account(of.account_id)).await? {
+                Some(account) => {
+                    let rest = account.without((self.school, contact));
+                    let mut writes = rest.write(Some(account.rev))?;
+                    writes.extend(account.unlink(&rest));
+                    writes
+                }
+                None => vec![Write::delete(TableName::Access, of.key(), Condition::Always)],
+            };
+            match tables.transact(writes).await {
+                Ok(()) => {
+                    self.count(DataClass::Account, 1);
+                    return Ok(());
+                }
+                // The parent is signing in just now.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
             }
-            None => vec![Write::delete(TableName::Access, of.key(), Condition::Always)],
-        };
-        tables.transact(writes).await?;
-        self.count(DataClass::Account, 1);
-        Ok(())
+        }
+        Err(StoreError::Conflict.into())
     }
 
     async fn messages(&mut self) -> Result<(), SweepError> {

@@ -15,6 +15,7 @@ mod schools;
 mod search;
 mod settings;
 mod subject_requests;
+mod suppressions;
 mod uploads;
 mod usage;
 mod verifications;
@@ -179,6 +180,7 @@ async fn at_school(
         ("DELETE", "/people/{pupil_id}/contacts/{contact_id}") => {
             at(&[Office]).map(|()| links::delete(app, request, school))?.await
         }
+        ("GET" | "PUT", "/suppressions") => suppressions::route(app, request, staff, school).await,
         ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
         ("POST", "/verifications/{verification_id}/decision") => {
             at(&[Office]).map(|()| verifications::decide(app, request, staff, school))?.await

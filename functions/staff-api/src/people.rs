@@ -11,6 +11,7 @@ use shared::{
     },
     store::key::{self, TableName},
     time,
+    verify::account::ContactPoint,
 };
 
 use crate::{App, apart, links, search::Search};
@@ -118,6 +119,9 @@ pub fn body(id: PersonId, person: &Person, version: u64) -> Value {
     }
     if !person.phones.is_empty() {
         body["phones"] = person.phones.iter().map(|phone| phone.expose()).collect();
+    }
+    if !person.suppressed.is_empty() {
+        body["suppressed"] = ContactPoint::suppressed(person).iter().map(ContactPoint::expose).collect();
     }
     if person.deceased {
         body["deceased"] = true.into();

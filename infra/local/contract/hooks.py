@@ -49,8 +49,8 @@ def after_load_schema(context, schema):
                 url = schema.config.base_url + path.format(**who["path"])
                 headers = {"Authorization": f"Bearer {who['tokens'][0]}"}
                 answer = requests.get(url, headers=headers, params=query, timeout=60)
-                for name, id in named_ids(answer.json()):
-                    for key in (id[:3], name):
+                for known_as, id in named_ids(answer.json()):
+                    for key in (id[:3], known_as):
                         ids = who["ids"].setdefault(key, [])
                         if id not in ids and id not in who["withheld"]:
                             ids.append(id)

@@ -26,7 +26,7 @@ pub enum Reason {
     OptedOut,
     /// Marketing without consent.
     NoConsent,
-    /// The contact point is suspended.
+    /// The contact point is on the school's suppression list.
     Suppressed,
     /// The channel or country is not enabled.
     NotEnabled,
@@ -386,7 +386,9 @@ fn may_prove_themselves(person: &Person) -> bool {
 
 fn unreachable(person: &Person) -> Reason {
     use crate::person::phone::PhoneKind;
-    if person.phones.iter().any(|phone| phone.kind() == PhoneKind::Landline) {
+    if !person.suppressed.is_empty() {
+        Reason::Suppressed
+    } else if person.phones.iter().any(|phone| phone.kind() == PhoneKind::Landline) {
         Reason::LandlineOnly
     } else if person.unusable_contact_point {
         Reason::Invalid

@@ -102,6 +102,7 @@ pub fn join(kept: &Person, other: &Person) -> Result<Person, Apart> {
         manual: kept.manual && other.manual,
         by_hand: kept.by_hand.clone(),
         blanked: kept.blanked.clone(),
+        suppressed: kept.suppressed.clone(),
     };
     // A mark of the other's stays where the value that it stands for does.
     let lost = one.unlike(other);

@@ -8,6 +8,7 @@ pub(crate) mod made_up;
 pub mod name;
 pub mod phone;
 pub mod store;
+pub mod suppression;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ use self::{
     email::EmailAddress,
     name::PersonName,
     phone::{PhoneKind, PhoneNumber},
+    suppression::Suppressed,
 };
 use crate::{privacy::agreement::Field, upload::intake::UPN};
 
@@ -154,6 +156,9 @@ pub struct Person {
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blanked: BTreeMap<Field, String>,
+    /// What of the contact points the school has suppressed: never stored here.
+    #[serde(skip)]
+    pub suppressed: Suppressed,
 }
 
 impl Person {
@@ -181,6 +186,7 @@ impl Person {
             manual: false,
             by_hand: BTreeSet::new(),
             blanked: BTreeMap::new(),
+            suppressed: Suppressed::default(),
         }
     }
 
@@ -225,13 +231,16 @@ impl Person {
         }
     }
 
-    /// The first UK mobile, which is where a text goes.
+    /// The first UK mobile that is not suppressed, which is where a text goes.
     pub fn mobile(&self) -> Option<&PhoneNumber> {
-        self.phones.iter().find(|phone| phone.kind() == PhoneKind::Mobile)
+        let is_usable = |phone: &&PhoneNumber| {
+            phone.kind() == PhoneKind::Mobile && !self.suppressed.phones.contains(phone)
+        };
+        self.phones.iter().find(is_usable)
     }
 
-    /// The address that mail goes to.
+    /// The address that mail goes to: the first that is not suppressed.
     pub fn email(&self) -> Option<&EmailAddress> {
-        self.emails.first()
+        self.emails.iter().find(|email| !self.suppressed.emails.contains(email))
     }
 }

@@ -198,7 +198,10 @@ impl Directory {
             match item.kind() {
                 PersonRecord::KIND => {
                     let record: PersonRecord = item.read()?;
-                    let value = open(&tenant.key, &record.key(), record.versions.visible(generation))?;
+                    let mut value = open(&tenant.key, &record.key(), record.versions.visible(generation))?;
+                    if let Some(person) = &mut value {
+                        tenant.school.suppressed.mark(&tenant.key, person);
+                    }
                     directory.people.insert(record.person_id, Stored { value, versions: record.versions });
                 }
                 LinkRecord::KIND => {

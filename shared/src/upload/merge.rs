@@ -10,6 +10,7 @@ use crate::{
         guardianship::{Link, Relationship, Responsibility},
         name::PersonName,
         phone::{PhoneKind, PhoneNumber},
+        suppression::Suppressed,
     },
     privacy::agreement::Field,
 };
@@ -83,6 +84,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         manual: before.manual,
         by_hand: BTreeSet::new(),
         blanked: BTreeMap::new(),
+        suppressed: Suppressed::default(),
     };
     Person { by_hand: merge.by_hand, blanked: merge.blanked, ..person }
 }

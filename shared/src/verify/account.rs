@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     channel::Channel,
+    http::FieldError,
     id::{AccountId, PersonId, SchoolId},
-    person::{Person, email::EmailAddress, phone::PhoneNumber},
+    person::{
+        Person,
+        email::EmailAddress,
+        phone::{PhoneKind, PhoneNumber},
+    },
     privacy::retention::DataClass,
     seal::DataKey,
     store::{
@@ -19,6 +24,10 @@ use crate::{
         table::{Condition, Record, StoreError, Update, Write, value},
     },
 };
+
+/// The most proofs of an account: ten schools with both contact points. Writing an account takes an item for each contact and each
+/// proof, and a change of hands writes two accounts: 2 × (1 + 20 + 10) of the 100 that a transaction takes.
+const MAX_PROOFS: usize = 20;
 
 /// A contact of a school.
 pub type Contact = (SchoolId, PersonId);
@@ -34,6 +43,28 @@ pub enum ContactPoint {
 }
 
 impl ContactPoint {
+    /// The one that somebody names, or the fault in it.
+    pub fn read(mobile: Option<&str>, email: Option<&str>) -> Result<Self, Vec<FieldError>> {
+        let fault = |pointer: &str, code, detail: &str| vec![FieldError::new(pointer, code, detail)];
+        match (mobile, email) {
+            (Some(text), None) => Some(text)
+                .filter(|text| text.len() <= 60)
+                .and_then(|text| PhoneNumber::parse(text).ok())
+                .map(|parsed| parsed.number)
+                .filter(|number| number.kind() != PhoneKind::Landline)
+                .map(Self::Mobile)
+                .ok_or_else(|| fault("/mobile", "invalid", "write a mobile number, such as 07700 900123")),
+            (None, Some(text)) => Some(text)
+                .filter(|text| text.len() <= 400)
+                .and_then(|text| text.parse().ok())
+                .map(Self::Email)
+                .ok_or_else(|| {
+                    fault("/email", "invalid", "write an e-mail address, such as name@example.com")
+                }),
+            _ => Err(fault("", "one_of", "send either mobile or email")),
+        }
+    }
+
     /// The one of a person that mail or texts go to.
     pub fn of(person: &Person, channel: Channel) -> Option<Self> {
         match channel {
@@ -44,11 +75,25 @@ impl ContactPoint {
         }
     }
 
+    /// Those of a person that the school has suppressed.
+    pub fn suppressed(person: &Person) -> Vec<Self> {
+        let emails = person.suppressed.emails.iter().cloned().map(Self::Email);
+        emails.chain(person.suppressed.phones.iter().cloned().map(Self::Mobile)).collect()
+    }
+
     /// The channel that reaches it.
     pub const fn channel(&self) -> Channel {
         match self {
             Self::Mobile(_) => Channel::Sms,
             Self::Email(_) => Channel::Email,
+        }
+    }
+
+    /// Whether somebody has it, in whatever place.
+    pub fn is_of(&self, person: &Person) -> bool {
+        match self {
+            Self::Mobile(number) => person.phones.contains(number),
+            Self::Email(address) => person.emails.contains(address),
         }
     }
 
@@ -220,6 +265,8 @@ pub fn join(
     let loses = holder.filter(|holder| holder.account_id != account.account_id).cloned();
     account.proofs.retain(|known| (known.contact(), &known.point) != (proof.contact(), &proof.point));
     account.proofs.push(proof);
+    // The oldest are forgotten: what leads to them leads nowhere, because the account says so itself.
+    account.proofs.drain(..account.proofs.len().saturating_sub(MAX_PROOFS));
     account.expires = (now + DataClass::Account.period()).as_second();
     account.rev += 1;
     Joined { account: (account, base.map(|base| base.rev)), loses, is_linked }
@@ -245,6 +292,11 @@ impl Account {
     /// The contacts that it stands for, each once.
     pub fn contacts(&self) -> BTreeSet<Contact> {
         self.proofs.iter().map(Proof::contact).collect()
+    }
+
+    /// [`ContactPoint::blind`] of each by which a contact was proved.
+    pub fn points_of(&self, contact: Contact) -> impl Iterator<Item = &str> {
+        self.proofs.iter().filter(move |proof| proof.contact() == contact).map(|proof| proof.point.as_str())
     }
 
     /// The account without a contact, if it was one of its own.
@@ -310,17 +362,6 @@ impl Account {
         let notice = AcceptedNotice { version: version.to_owned(), at: now.as_second() };
         let update = Update::new().set("notice", notice).add("rev", 1);
         Write::update(TableName::Access, key::account(account), update, Condition::Present)
-    }
-}
-
-/// Of the accounts that a contact point has proved, the one that it signs in to: the only one. Two accounts behind one contact
-/// point are two people.
-pub fn only_account(logins: &[Login]) -> Option<AccountId> {
-    let mut accounts: Vec<_> = logins.iter().map(|login| login.account_id).collect();
-    accounts.dedup();
-    match accounts[..] {
-        [one] => Some(one),
-        _ => None,
     }
 }
 
@@ -401,18 +442,22 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_point_of_two_accounts_signs_in_to_none() {
-        let login = |of: u8, n: u8| Login {
-            point: "mobile".to_owned(),
-            account_id: account(of),
-            school_id: school(n),
-            contact_id: person(n),
-            expires: 0,
+    fn one_contact_point_is_named() {
+        let read = |mobile, email| {
+            ContactPoint::read(mobile, email)
+                .map_err(|errors| format!("{} {}", errors[0].pointer, errors[0].code))
         };
-        assert_eq!(only_account(&[]), None);
-        assert_eq!(only_account(&[login(1, 1), login(1, 2)]), Some(account(1)));
-        assert_eq!(only_account(&[login(1, 1), login(2, 2)]), None);
-        assert_eq!(only_account(&[login(1, 1), login(2, 2), login(1, 3)]), None);
+        assert_eq!(read(Some("07700 900123"), None).unwrap().expose(), "+447700900123");
+        assert_eq!(read(None, Some("Ann@Example.com")).unwrap().expose(), "ann@example.com");
+        for (mobile, email, expected) in [
+            (None, None, " one_of"),
+            (Some("07700 900123"), Some("ann@example.com"), " one_of"),
+            (Some("01632 960001"), None, "/mobile invalid"),
+            (Some("7".repeat(61).as_str()), None, "/mobile invalid"),
+            (None, Some("ann"), "/email invalid"),
+        ] {
+            assert_eq!(read(mobile, email).unwrap_err(), expected);
+        }
     }
 
     #[test]

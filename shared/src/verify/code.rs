@@ -1,4 +1,4 @@
-//! One-time codes: 8 digits, ten minutes from sending, the newest only, five attempts.
+//! One-time codes: 8 digits, ten minutes from sending, the newest only, three attempts.
 //!
 //! How many codes there are for one target, and what a guesser's odds are, is the arithmetic of [`super::limit`].
 
@@ -11,16 +11,16 @@ use crate::seal::DataKey;
 /// How long a code works, counted from sending.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// Attempts per claim.
-pub const ATTEMPTS: i64 = 5;
+pub const ATTEMPTS: i64 = 3;
 
 /// Eight digits from 64 random bits: the bias of the remainder is below 10^-11.
 pub fn draw(random: [u8; 8]) -> String {
     format!("{:08}", u64::from_le_bytes(random) % 100_000_000)
 }
 
-/// Whether a text can be a code at all. Spaces are how people read eight digits out.
+/// Whether a text can be a code at all. Spaces and hyphens are how people read eight digits out.
 pub fn read(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| *c != ' ').collect();
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     (digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit())).then_some(digits)
 }
 
@@ -55,6 +55,7 @@ mod tests {
         assert_eq!(draw([0; 8]), "00000000");
         assert_eq!(draw(123_456_789_012_u64.to_le_bytes()), "56789012");
         assert_eq!(read("5678 9012").as_deref(), Some("56789012"));
+        assert_eq!(read("5678-9012").as_deref(), Some("56789012"));
         for bad in ["", "1234567", "123456789", "1234567x", "１２３４５６７８"] {
             assert_eq!(read(bad), None);
         }

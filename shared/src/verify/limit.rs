@@ -1,11 +1,13 @@
 //! Limits: one enum, each with its number, window and arithmetic.
 //!
-//! Windows are aligned to the clock, so up to twice a number fits across a border. A code is one of 10^8 and takes five
-//! attempts. For one target go at most 4 + 3 + 3 codes a day: 10 × 2 × 5 = 100 guesses in 10^8, the 10^-6 per target and
-//! day that is aimed at.
+//! Windows are aligned to the clock, so up to twice a number fits across a border. A code is one of 10^8 and takes three
+//! attempts. A target is a contact of a school, whichever of their contact points is guessed at: for one go at most 6 + 7 + 3
+//! codes a day, 16 × 2 × 3 = 96 guesses in 10^8, within the 10^-6 per target and day that is aimed at.
 //!
 //! No stranger can lock a parent out of an existing account: sessions that hold are not counted at all, and who asks from a device
-//! that was signed in before has codes of their own ([`Limit::KnownDeviceCodes`]) that nobody else can use up.
+//! that was signed in before has codes of their own ([`Limit::KnownDeviceCodes`]) that nobody else can use up. On a new device, one
+//! source address uses up three codes of six or seven; whoever has three addresses can keep codes for *new* devices away for a
+//! day, and nothing but a way in without a code could help that: the school's approval and the older devices still work.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,13 +37,16 @@ pub enum Limit {
     Claims,
     /// Signing in again from devices that are not known, in all: as many.
     SignIns,
-    /// Claims that name one child. Twenty a day: two parents, four grandparents and their slips; who guesses at a family's facts
-    /// gets 20 guesses.
-    ClaimsPerChild,
-    /// Codes for claims to one contact point of a school.
+    /// Signing in again from the known devices of one account.
+    SignInsPerAccount,
+    /// Codes for claims to one contact of a school.
     ClaimCodes,
-    /// Codes for signing in again to one account, from a device that is not known.
+    /// The same from one source address: half of them, so that one stranger cannot use up all.
+    ClaimCodesPerSource,
+    /// Codes for signing in again to one account, from devices that are not known.
     SignInCodes,
+    /// The same from one source address.
+    SignInCodesPerSource,
     /// The same from a device that was signed in to the account before.
     KnownDeviceCodes,
     /// Texts with codes per school and country. 2,000 a day: a school of 1,000 pupils on its first day; at 4 p a text, pumping
@@ -51,11 +56,20 @@ pub enum Limit {
     Texts,
     /// Codes by e-mail per school. They cost next to nothing; 4,000 a day guard the school's name as a sender.
     MailsPerSchool,
+    /// Claims about one child put before a school's office. Ten a day: two parents, four grandparents and their slips. Claims that
+    /// fit are not counted: their codes are.
+    ReviewsPerChild,
+    /// The same from one source address, of all children: a stranger with a class list does not fill the office's day.
+    ReviewsPerSource,
     /// Claims put before a school's office. 50 a day are what an office can look at; the next are told to try again by silence,
     /// like everything else.
     ReviewsPerSchool,
     /// Mails that tell the office of them: five a day, the list has them all.
     NoticesPerSchool,
+    /// Tries of somebody whom a school keeps away, in its list. Apart from the reviews, so that neither crowds out the other.
+    AlertsPerSchool,
+    /// Mails that tell the office of them.
+    AlertNoticesPerSchool,
     /// Requests and corrections of one account. 20 a day: a family that has moved corrects everything it has in one sitting, and
     /// nobody's data protection lead is flooded.
     RequestsPerAccount,
@@ -71,15 +85,21 @@ impl Limit {
             Self::SignInsPerSource => ("sign_ins_per_source", 30, HOUR),
             Self::Claims => ("claims", 40_000, HOUR),
             Self::SignIns => ("sign_ins", 40_000, HOUR),
-            Self::ClaimsPerChild => ("claims_per_child", 20, DAY),
-            Self::ClaimCodes => ("claim_codes", 4, DAY),
-            Self::SignInCodes => ("sign_in_codes", 3, DAY),
+            Self::SignInsPerAccount => ("sign_ins_per_account", 10, HOUR),
+            Self::ClaimCodes => ("claim_codes", 6, DAY),
+            Self::ClaimCodesPerSource => ("claim_codes_per_source", 3, DAY),
+            Self::SignInCodes => ("sign_in_codes", 7, DAY),
+            Self::SignInCodesPerSource => ("sign_in_codes_per_source", 3, DAY),
             Self::KnownDeviceCodes => ("known_device_codes", 3, DAY),
             Self::TextsPerSchoolAndCountry => ("texts_per_school_and_country", 2_000, DAY),
             Self::Texts => ("texts", 50_000, DAY),
             Self::MailsPerSchool => ("mails_per_school", 4_000, DAY),
+            Self::ReviewsPerChild => ("reviews_per_child", 10, DAY),
+            Self::ReviewsPerSource => ("reviews_per_source", 10, DAY),
             Self::ReviewsPerSchool => ("reviews_per_school", 50, DAY),
             Self::NoticesPerSchool => ("notices_per_school", 5, DAY),
+            Self::AlertsPerSchool => ("alerts_per_school", 50, DAY),
+            Self::AlertNoticesPerSchool => ("alert_notices_per_school", 5, DAY),
             Self::RequestsPerAccount => ("requests_per_account", 20, DAY),
             Self::SupportPerAccount => ("support_per_account", 5, DAY),
         }
@@ -147,5 +167,16 @@ mod tests {
             .sum();
         // Twice the number across the border of two windows; codes are 10^8.
         assert!(codes * 2 * ATTEMPTS * 1_000_000 <= 100_000_000);
+    }
+
+    #[test]
+    fn one_source_uses_up_at_most_half_of_what_a_target_has() {
+        for (source, all) in [
+            (Limit::ClaimCodesPerSource, Limit::ClaimCodes),
+            (Limit::SignInCodesPerSource, Limit::SignInCodes),
+        ] {
+            let ((_, source, window), (_, all, same)) = (source.rule(), all.rule());
+            assert!(source * 2 <= all && window == same);
+        }
     }
 }

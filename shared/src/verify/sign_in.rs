@@ -8,37 +8,46 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    id::{PersonId, SchoolId},
-    person::{Person, email::EmailAddress, guardianship::Link, store::Directory},
+    id::{AccountId, PersonId, SchoolId},
+    person::{email::EmailAddress, guardianship::Link, store::Directory},
 };
 
 /// A school's directory, and the school's own addresses.
 pub type SchoolNow = (Directory, Vec<EmailAddress>);
 
-/// The contact to whose registered contact point a code goes: one that has it still, alone, and that may see a child.
+/// The account to which a contact point signs in, and the contact to whose registered contact point the code goes: one that has
+/// it still, alone, and that may see a child.
 ///
-/// Whoever shares it at any of the schools, or has it there now, would come in too: then it goes to nobody. A school that is
-/// not among `schools` has no say.
+/// Two accounts behind one contact point are two people, and whoever shares it at any of the schools would come in too: then it
+/// goes to nobody. Who had it once and has not now counts no more, unless somebody else there has it who never proved it. A school
+/// that is not among `schools` has no say.
 pub fn contact(
     point: &ContactPoint,
     logins: &[Login],
     schools: &BTreeMap<SchoolId, SchoolNow>,
-) -> Option<Contact> {
-    let here = |login: &Login| schools.get(&login.school_id).map(|school| (login.contact_id, school));
-    let is_shared = |(contact, (directory, own)): (PersonId, &SchoolNow)| {
-        let has = has(directory, contact, point);
-        (has && !is_own(directory, contact, point.channel(), own))
-            || (!has && directory.visible_people().any(|(id, person)| id != contact && holds(person, point)))
+) -> Option<(AccountId, Contact)> {
+    let (mut holding, mut gone) = (Vec::new(), Vec::new());
+    for login in logins {
+        let Some((directory, own)) = schools.get(&login.school_id) else { continue };
+        if !has(directory, login.contact_id, point) {
+            gone.push((login, directory));
+        } else if is_own(directory, login.contact_id, point.channel(), own) {
+            holding.push((login, directory));
+        } else {
+            return None;
+        }
+    }
+    gone.retain(|(gone, _)| !holding.iter().any(|(login, _)| login.school_id == gone.school_id));
+    let is_anothers = |(login, directory): (&Login, &Directory)| {
+        directory.visible_people().any(|(id, person)| id != login.contact_id && point.is_of(person))
     };
-    if logins.iter().filter_map(here).any(is_shared) {
+    let account = holding.first().map(|(login, _)| login.account_id)?;
+    if gone.into_iter().any(is_anothers) || holding.iter().any(|(login, _)| login.account_id != account) {
         return None;
     }
-    let signs_in = |login: &&Login| {
-        here(login).is_some_and(|(contact, (directory, _))| {
-            has(directory, contact, point) && sees_a_child(directory, contact)
-        })
-    };
-    logins.iter().find(signs_in).map(|login| (login.school_id, login.contact_id))
+    let (login, _) =
+        holding.into_iter().find(|(login, directory)| sees_a_child(directory, login.contact_id))?;
+    Some((account, (login.school_id, login.contact_id)))
 }
 
 /// The channel for a code that the office has approved, if the tie allows an account: a contact point of the contact's own before
@@ -56,29 +65,30 @@ pub fn channel_after_approval(
     let channels = [Channel::Sms, Channel::Email];
     own_channel(directory, contact, own, &channels).or_else(|| {
         channels.into_iter().find(|channel| {
-            ContactPoint::of(person, *channel).is_some_and(|point| {
-                let is_kept_away =
-                    |reader: PersonId| directory.link(pupil, reader).is_some_and(|link| link.restricted);
-                !own.iter().any(|address| address.expose() == point.expose())
-                    && !directory
-                        .visible_people()
-                        .any(|(reader, person)| holds(person, &point) && is_kept_away(reader))
-            })
+            ContactPoint::of(person, *channel).is_some_and(|point| is_safe(directory, &point, &[pupil], own))
         })
     })
+}
+
+/// Whether something about pupils may come to a contact point: it is not the school's own, and nobody reads it whom a restriction
+/// keeps away from one of them.
+pub(super) fn is_safe(
+    directory: &Directory,
+    point: &ContactPoint,
+    pupils: &[PersonId],
+    own: &[EmailAddress],
+) -> bool {
+    let is_kept_away = |reader: PersonId| {
+        pupils.iter().any(|pupil| directory.link(*pupil, reader).is_some_and(|link| link.restricted))
+    };
+    !own.iter().any(|address| address.expose() == point.expose())
+        && !directory.visible_people().any(|(reader, person)| point.is_of(person) && is_kept_away(reader))
 }
 
 fn has(directory: &Directory, contact: PersonId, point: &ContactPoint) -> bool {
     directory.person(contact).is_some_and(|person| {
         !person.deceased && ContactPoint::of(person, point.channel()).as_ref() == Some(point)
     })
-}
-
-fn holds(person: &Person, point: &ContactPoint) -> bool {
-    match point {
-        ContactPoint::Mobile(number) => person.phones.contains(number),
-        ContactPoint::Email(address) => person.emails.contains(address),
-    }
 }
 
 fn sees_a_child(directory: &Directory, contact: PersonId) -> bool {
@@ -92,12 +102,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        id::AccountId,
-        person::{
-            made_up::{Families, responsible},
-            phone::PhoneNumber,
-        },
+    use crate::person::{
+        made_up::{Families, responsible},
+        phone::PhoneNumber,
     };
 
     const MOBILE: &str = "07700 900001";
@@ -174,19 +181,43 @@ mod tests {
                 expires: 0,
             };
             let mut schools = BTreeMap::from([(school(1), (one.directory, Vec::new()))]);
-            let alone = contact(&point, &[login(1, mary)], &schools);
+            let found = |logins: &[Login], schools: &_| contact(&point, logins, schools).map(|found| found.1);
+            let alone = found(&[login(1, mary)], &schools);
             assert_eq!(alone, signs_in.then_some((school(1), mary)), "{what}");
             // At a second school all is well: what is shared at the first still decides, what is merely gone there does not.
             let (two, _, mary_there) = families();
             schools.insert(school(2), (two.directory, Vec::new()));
-            let both = contact(&point, &[login(1, mary), login(2, mary_there)], &schools);
+            let both = found(&[login(1, mary), login(2, mary_there)], &schools);
             let shared = what.contains("since");
             assert_eq!(both.is_some(), !shared, "{what}");
             // A school that is no longer a customer has no say.
             schools.remove(&school(1));
-            let elsewhere = contact(&point, &[login(1, mary), login(2, mary_there)], &schools);
+            let elsewhere = found(&[login(1, mary), login(2, mary_there)], &schools);
             assert_eq!(elsewhere, Some((school(2), mary_there)), "{what}");
         }
+    }
+
+    #[test]
+    fn edge_case_41_a_number_that_went_to_another_parent_signs_that_one_in() {
+        let (mut one, _, mary) = families();
+        one.person(mary).phones.clear();
+        let max = one.pupil("Max Smith", "5", "5A");
+        let jo = one.contact("Jo Smith", "jo@example.com", &[MOBILE]);
+        one.link(max, jo, responsible());
+        let account = |n: u8| AccountId::new(Timestamp::UNIX_EPOCH, &[n; 10]);
+        let login = |account_id, contact_id| Login {
+            point: String::new(),
+            account_id,
+            school_id: school(1),
+            contact_id,
+            expires: 0,
+        };
+        let point = ContactPoint::Mobile(PhoneNumber::parse(MOBILE).unwrap().number);
+        let schools = BTreeMap::from([(school(1), (one.directory, Vec::new()))]);
+        let logins = [login(account(1), mary), login(account(2), jo)];
+        assert_eq!(contact(&point, &logins, &schools), Some((account(2), (school(1), jo))));
+        // Until Jo has proved it, it signs in nobody.
+        assert_eq!(contact(&point, &logins[..1], &schools), None);
     }
 
     #[test]

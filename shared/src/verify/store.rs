@@ -39,6 +39,9 @@ pub struct Verification {
     /// [`Asked`], sealed with the accounts' key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Sealed>,
+    /// A keyed hash of the network that it came from: what one source may ask for is counted by it.
+    #[serde(default)]
+    pub source: String,
     /// What it came to, once it has been looked at: for the school, never for the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -103,11 +106,18 @@ impl Record for Verification {
 
 impl Verification {
     /// A new one, that nobody has looked at.
-    pub fn new(id: VerificationId, asked: &Asked, accounts: &DataKey, now: jiff::Timestamp) -> Self {
+    pub fn new(
+        id: VerificationId,
+        asked: &Asked,
+        source: String,
+        accounts: &DataKey,
+        now: jiff::Timestamp,
+    ) -> Self {
         let at = key::verification(id);
         Self {
             verification_id: id,
             asked: Some(accounts.seal(Self::place(&at), asked, nonce())),
+            source,
             verdict: None,
             school_id: None,
             contact_id: None,
