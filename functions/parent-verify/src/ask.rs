@@ -21,7 +21,7 @@ use shared::{
         code,
         limit::{EVERYBODY, Limit},
         session,
-        store::{Asked, Verification},
+        store::{Asked, Verification, group},
     },
 };
 
@@ -97,8 +97,7 @@ async fn take(
         }
     }
     app.tables.put(&Verification::new(id, asked, source, &accounts, now), Condition::Absent).await?;
-    // One group for all: a group of the school's would need to know the school.
-    app.queues.send(&app.send_queue, "verifications", &[Task::SendCode { verification_id: id }]).await?;
+    app.queues.send(&app.send_queue, &group(id), &[Task::SendCode { verification_id: id }]).await?;
     answer
 }
 

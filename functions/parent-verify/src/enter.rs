@@ -19,7 +19,7 @@ use shared::{
         account::{AcceptedNotice, Account, AccountOf, ContactPoint, Joined, Proof, join},
         code,
         session::{self, Parent, Session},
-        store::Verification,
+        store::{Verification, group},
     },
 };
 
@@ -106,7 +106,7 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
         Err(error) => return Err(error.into()),
     }
     let task = Task::TellParents { verification_id: id };
-    if let Err(error) = app.queues.send(&app.send_queue, "verifications", &[task]).await {
+    if let Err(error) = app.queues.send(&app.send_queue, &group(id), &[task]).await {
         // The code is used and the session begun: the parent comes in all the same.
         tracing::error!(verification = %id, %error, "those who should know of a new session are not told");
     }
