@@ -93,7 +93,7 @@ async fn edge_case_22_an_order_ends_everything_at_once() {
     for who in [&hers, &his] {
         assert_eq!(
             (seen(&world, who).await, subjects(&world, who).await),
-            (vec!["Ada".to_owned()], vec!["To both".to_owned()])
+            (vec!["Ada".to_owned()], vec!["To both".to_owned(), "Trip on Friday".to_owned()])
         );
     }
     let (pupil, father) = (person(&world, "P0531", "pupil").await, person(&world, "C531Cy", "contact").await);
@@ -101,7 +101,7 @@ async fn edge_case_22_an_order_ends_everything_at_once() {
 
     // With the next request, and whatever the responsibility.
     reaches_nothing(&world, &his, &pupil, &letter).await;
-    assert_eq!((seen(&world, &hers).await, inbox(&world, &hers).await.len()), (vec!["Ada".to_owned()], 1));
+    assert_eq!((seen(&world, &hers).await, inbox(&world, &hers).await.len()), (vec!["Ada".to_owned()], 2));
     // What was on its way is looked at again when it is sent.
     let before = world.outbox().await.len();
     assert!(try_again(&world, &on_its_way).await);
@@ -222,7 +222,7 @@ async fn edge_case_28_an_emergency_contact_hears_of_emergencies_and_has_no_app()
     let letter = sent(&world, &post(&world, "Report", &json!({}))).await;
     assert_eq!(
         (seen(&world, &hers).await, subjects(&world, &hers).await),
-        (vec!["Ada".to_owned()], vec!["Report".to_owned()])
+        (vec!["Ada".to_owned()], vec!["Report".to_owned(), "Trip on Friday".to_owned()])
     );
     world.put("office", &tie, &emergency("no")).await.expect(200);
     reaches_nothing(&world, &hers, &pupil, &letter).await;
