@@ -9,13 +9,13 @@ use crate::{
     inbox::{acknowledge, inbox, is_not_there, post, sent, subjects},
     messages::{addresses, counts, draft, excluded, only, send, status},
     parents::{
-        address, ask_as, but, children, claim, code, codes, enter, link, looked_at, mother, person, place,
-        refused, school,
+        address, but, children, claim, code, codes, enter, link, looked_at, mother, person, place, refused,
+        school,
     },
     people::ties,
-    sessions::told,
+    sessions::{self, told},
     sheet::{COURT_ORDER, EMAIL, MOBILE, RELATIONSHIP, RESPONSIBILITY, Row, Sheet, YEAR},
-    world::{World, new_school, text},
+    world::{World, text},
 };
 
 const BORN: usize = 5;
@@ -39,9 +39,8 @@ fn claim_of(world: &World, n: usize, given: &str) -> Value {
 }
 
 /// What asking to sign in again by a contact point comes to.
-async fn signing_in(world: &World, body: &Value) -> String {
-    let answer = ask_as(world, "nobody", "POST /v1/sessions", body, &address()).await.expect(202);
-    let verification = text(&answer["verification_id"]).to_owned();
+pub async fn signing_in(world: &World, body: &Value) -> String {
+    let verification = sessions::sign_in(world, "nobody", body).await;
     let verdict = looked_at(world, &verification).await;
     if verdict != "proved_by_code" {
         refused(enter(world, &verification, "00000000").await);
@@ -375,77 +374,6 @@ async fn edge_case_32_a_parent_who_asks_for_a_sixth_former_needs_authority() {
     let hers = world.get(&session, "/v1/me/subject-requests").await.expect(200);
     assert!(!hers.to_string().contains(text(&own["request_id"])), "{hers}");
     assert_eq!(hers["items"].as_array().map(Vec::len), Some(3));
-}
-
-/// A teacher whose child is at the school: two records of one name, address and number.
-async fn teacher(n: usize) -> (World, String) {
-    let mut described = new_school();
-    described["name"] = json!(format!("School {}.", address()));
-    described["agreement"]["fields"]["staff"] = json!(["given_name", "family_name", "email", "mobile"]);
-    let world = World::with(&described).await;
-    // The address that her token says; she is the second person in the office.
-    let work = format!("office2.{}@staff.example.com", world.school);
-    taken(&world, &Sheet(vec![Row::family(n).with(EMAIL, &work), Row::family(n + 1)]).bytes()).await;
-    let staff = json!({"role": "staff", "given_name": "Grace", "family_name": format!("Family{n}"), "email": work, "mobile": format!("07700 900{n}")});
-    let staff = world.post("office", "/people", &staff).await.expect(201);
-    (world, text(&staff["person_id"]).to_owned())
-}
-
-/// A message to a role, found in the inbox and sent by e-mail.
-fn to(world: &World, role: &str, subject: &str) -> Value {
-    let mut draft = post(world, subject, &json!({"roles": [role]}));
-    draft["channels"] = json!(["email"]);
-    draft
-}
-
-#[tokio::test]
-async fn edge_case_33_a_teacher_is_a_parent_and_a_colleague_and_neither_by_the_other() {
-    let (world, staff) = teacher(548).await;
-    let claim =
-        but(&mother(&world, 548), "/parent/email", &format!("office2.{}@staff.example.com", world.school));
-    let (hers, _) = sign_in(&world, &claim).await;
-    assert_eq!(seen(&world, &hers).await, ["Ada"]);
-    // Each persona opens its own doors alone.
-    let pupil = person(&world, "P0548", "pupil").await;
-    let refused = world.get(&hers, &format!("/v1/schools/{}/people/{pupil}", world.school)).await;
-    assert_eq!(refused.status, 401, "the gateway knows no such token");
-    let at_work = format!("Bearer {}", world.token("office#2").await);
-    world.get(&at_work, "/v1/me/children").await.problem(401, "unauthorised");
-    // At work she does her work, about her own child too: nothing keeps her away.
-    world.get("office#2", &format!("/people/{pupil}")).await.expect(200);
-    // Messages by persona: the staff's is no parent's post, and the parents' is.
-    let memo = sent(&world, &to(&world, "staff", "Memo")).await;
-    sent(&world, &to(&world, "contact", "Letter")).await;
-    assert_eq!(subjects(&world, &hers).await, ["Letter"]);
-    is_not_there(&world, &hers, &memo).await;
-    let told = world.list("sender", &format!("/messages/{memo}/recipients")).await;
-    assert_eq!(told.iter().map(|one| text(&one["person_id"])).collect::<Vec<_>>(), [staff.as_str()]);
-    // Kept away from the child as a parent, she is as a colleague.
-    let contact = person(&world, "C0548", "contact").await;
-    world.put("office", &format!("/people/{pupil}/contacts/{contact}"), &link(true, "yes")).await.expect(200);
-    assert_eq!(seen(&world, &hers).await, [""; 0]);
-    world.get("office#2", &format!("/people/{pupil}")).await.problem(404, "not_found");
-    let found =
-        world.post("office#2", "/people/search", &json!({"family_name": "Family548", "role": "pupil"})).await;
-    assert_eq!(found.expect(200)["items"], json!([]));
-}
-
-#[tokio::test]
-async fn edge_case_35_who_leaves_the_staff_stays_a_parent() {
-    let (world, staff) = teacher(555).await;
-    let claim = but(&mother(&world, 555), "/parent/email", "unknown555@example.com");
-    let (hers, _) = sign_in(&world, &claim).await;
-    world.delete("office", &format!("/people/{staff}")).await.expect(204);
-    world.get("office", &format!("/people/{staff}")).await.problem(404, "not_found");
-    world.post("sender", "/messages", &to(&world, "staff", "Memo")).await.problem(422, "no_recipients");
-    sent(&world, &to(&world, "contact", "Letter")).await;
-    assert_eq!(
-        (seen(&world, &hers).await, subjects(&world, &hers).await),
-        (vec!["Ada".to_owned()], vec!["Letter".to_owned()])
-    );
-    let (again, to) = sign_in(&world, &claim).await;
-    assert_eq!((to.as_str(), seen(&world, &again).await), ("+447700900555", vec!["Ada".to_owned()]));
-    assert_eq!(signing_in(&world, &json!({"mobile": "07700 900555"})).await, "proved_by_code");
 }
 
 #[tokio::test]

@@ -6,11 +6,13 @@ use local::eventually;
 use serde_json::{Value, json};
 
 use crate::{
-    families::verdict,
+    edges_parents::signing_in,
+    families::{seen, sign_in, taken, verdict},
+    inbox::{is_not_there, post, sent, subjects},
     messages::send,
-    parents::{address, but, claim, looked_at, mother, person, place},
+    parents::{address, but, claim, link, looked_at, mother, person, place},
     sheet::{EMAIL, MOBILE, RELATIONSHIP, Row, Sheet},
-    world::{DEADLINE, World, text},
+    world::{DEADLINE, World, new_school, text},
 };
 
 const CLASS: usize = 4;
@@ -189,6 +191,13 @@ async fn edge_case_25_a_restricted_parent_finds_nothing_of_the_family_at_work() 
     let approval = format!("/uploads/{}/approval", text(&upload["upload_id"]));
     world.post(him, &approval, &json!({"reject": [school.mother]})).await.problem(404, "not_found");
 
+    // What of theirs is suppressed.
+    let hers = |suppressed: bool| json!({"email": "grace510@example.com", "suppressed": suppressed});
+    world.put("office", "/suppressions", &hers(true)).await.expect(200);
+    assert_eq!(world.list("office", "/suppressions").await.len(), 1);
+    assert_eq!(world.list(him, "/suppressions").await, Vec::<Value>::new());
+    world.put(him, "/suppressions", &hers(false)).await.problem(404, "not_found");
+
     // Who saw them.
     for person in [&school.pupil, &school.mother, &school.father] {
         let path = format!("/audit?person_id={person}");
@@ -234,6 +243,77 @@ async fn edge_case_25_costs_who_is_nobodys_contact_nothing() {
     cheap.await.expect("it does");
 }
 
+/// A teacher whose child is at the school: two records of one name, address and number.
+async fn teacher(n: usize) -> (World, String) {
+    let mut described = new_school();
+    described["name"] = json!(format!("School {}.", address()));
+    described["agreement"]["fields"]["staff"] = json!(["given_name", "family_name", "email", "mobile"]);
+    let world = World::with(&described).await;
+    // The address that her token says; she is the second person in the office.
+    let work = format!("office2.{}@staff.example.com", world.school);
+    taken(&world, &Sheet(vec![Row::family(n).with(EMAIL, &work), Row::family(n + 1)]).bytes()).await;
+    let staff = json!({"role": "staff", "given_name": "Grace", "family_name": format!("Family{n}"), "email": work, "mobile": format!("07700 900{n}")});
+    let staff = world.post("office", "/people", &staff).await.expect(201);
+    (world, text(&staff["person_id"]).to_owned())
+}
+
+/// A message to a role, found in the inbox and sent by e-mail.
+fn to(world: &World, role: &str, subject: &str) -> Value {
+    let mut draft = post(world, subject, &json!({"roles": [role]}));
+    draft["channels"] = json!(["email"]);
+    draft
+}
+
+#[tokio::test]
+async fn edge_case_33_a_teacher_is_a_parent_and_a_colleague_and_neither_by_the_other() {
+    let (world, staff) = teacher(548).await;
+    let claim =
+        but(&mother(&world, 548), "/parent/email", &format!("office2.{}@staff.example.com", world.school));
+    let (hers, _) = sign_in(&world, &claim).await;
+    assert_eq!(seen(&world, &hers).await, ["Ada"]);
+    // Each persona opens its own doors alone.
+    let pupil = person(&world, "P0548", "pupil").await;
+    let refused = world.get(&hers, &format!("/v1/schools/{}/people/{pupil}", world.school)).await;
+    assert_eq!(refused.status, 401, "the gateway knows no such token");
+    let at_work = format!("Bearer {}", world.token("office#2").await);
+    world.get(&at_work, "/v1/me/children").await.problem(401, "unauthorised");
+    // At work she does her work, about her own child too: nothing keeps her away.
+    world.get("office#2", &format!("/people/{pupil}")).await.expect(200);
+    // Messages by persona: the staff's is no parent's post, and the parents' is.
+    let memo = sent(&world, &to(&world, "staff", "Memo")).await;
+    sent(&world, &to(&world, "contact", "Letter")).await;
+    assert_eq!(subjects(&world, &hers).await, ["Letter"]);
+    is_not_there(&world, &hers, &memo).await;
+    let told = world.list("sender", &format!("/messages/{memo}/recipients")).await;
+    assert_eq!(told.iter().map(|one| text(&one["person_id"])).collect::<Vec<_>>(), [staff.as_str()]);
+    // Kept away from the child as a parent, she is as a colleague.
+    let contact = person(&world, "C0548", "contact").await;
+    world.put("office", &format!("/people/{pupil}/contacts/{contact}"), &link(true, "yes")).await.expect(200);
+    assert_eq!(seen(&world, &hers).await, [""; 0]);
+    world.get("office#2", &format!("/people/{pupil}")).await.problem(404, "not_found");
+    let found =
+        world.post("office#2", "/people/search", &json!({"family_name": "Family548", "role": "pupil"})).await;
+    assert_eq!(found.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn edge_case_35_who_leaves_the_staff_stays_a_parent() {
+    let (world, staff) = teacher(555).await;
+    let claim = but(&mother(&world, 555), "/parent/email", "unknown555@example.com");
+    let (hers, _) = sign_in(&world, &claim).await;
+    world.delete("office", &format!("/people/{staff}")).await.expect(204);
+    world.get("office", &format!("/people/{staff}")).await.problem(404, "not_found");
+    world.post("sender", "/messages", &to(&world, "staff", "Memo")).await.problem(422, "no_recipients");
+    sent(&world, &to(&world, "contact", "Letter")).await;
+    assert_eq!(
+        (seen(&world, &hers).await, subjects(&world, &hers).await),
+        (vec!["Ada".to_owned()], vec!["Letter".to_owned()])
+    );
+    let (again, to) = sign_in(&world, &claim).await;
+    assert_eq!((to.as_str(), seen(&world, &again).await), ("+447700900555", vec!["Ada".to_owned()]));
+    assert_eq!(signing_in(&world, &json!({"mobile": "07700 900555"})).await, "proved_by_code");
+}
+
 #[tokio::test]
 async fn edge_case_36_one_token_acts_at_two_schools_by_the_roles_at_each() {
     let (one, two, third) = (World::new().await, World::new().await, World::new().await);
@@ -264,7 +344,7 @@ async fn edge_case_36_one_token_acts_at_two_schools_by_the_roles_at_each() {
         one.get(&who, &at(&third, path)).await.problem(404, "not_found");
     }
     preview(&third).await.problem(404, "not_found");
-    one.post(&who, "/v1/schools", &crate::world::new_school()).await.problem(403, "forbidden");
+    one.post(&who, "/v1/schools", &new_school()).await.problem(403, "forbidden");
 
     // Each school has its own part on record, and nothing of the other.
     let actions = async |school: &World| {
@@ -288,5 +368,5 @@ async fn edge_case_36_one_token_acts_at_two_schools_by_the_roles_at_each() {
     let mixed = token(&format!("{}:office+operator {}:office", one.school, two.school)).await;
     one.get(&mixed, &at(&one, "/people")).await.problem(404, "not_found");
     one.get(&mixed, &at(&two, "/people")).await.expect(200);
-    one.post(&mixed, "/v1/schools", &crate::world::new_school()).await.problem(403, "forbidden");
+    one.post(&mixed, "/v1/schools", &new_school()).await.problem(403, "forbidden");
 }

@@ -7,7 +7,7 @@
 //! Kept from them are the pupil and everybody tied to the pupil: the other parent's address is what such a restriction is
 //! mostly about, and the restriction itself is on a link that they could lift.
 //!
-//! Two questions are asked. Of the few who are named in a path: are any of them kept from who asks ([`refuse`])? And where an answer
+//! Two questions are asked. Of the few who are named in a path: are any of them kept from who asks ([`refuse_path`])? And where an answer
 //! tells of people whom nobody has named: who is ([`kept`])? The second begins with whether the one who asks is a contact at all, which
 //! nearly nobody is; the answer to that is remembered for as long as the school's people stay as they are.
 
@@ -17,7 +17,7 @@ use std::{
 };
 
 use shared::{
-    http::{ApiError, Staff},
+    http::{ApiError, Request, Staff},
     id::{PersonId, SchoolId},
     person::{Role, email::EmailAddress, store::Directory},
     school::Tenant,
@@ -25,6 +25,17 @@ use shared::{
 };
 
 use crate::App;
+
+/// Refuses if somebody in the path is kept from a member of staff.
+pub async fn refuse_path(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<(), ApiError> {
+    let named: Vec<_> = request.path_ids().filter_map(|id| id.parse().ok()).collect();
+    refuse(app, staff, school, &named).await
+}
 
 /// Refuses if one of these people is kept from a member of staff. Two calls for a pupil; for a contact, one more for each of
 /// their pupils.

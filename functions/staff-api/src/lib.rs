@@ -126,8 +126,7 @@ async fn at_school(
     let at = |any: &[StaffRole]| staff.at(school, any);
     let everybody = [Office, Sender, Approver, Dpo];
     if at(&everybody).is_ok() {
-        let named: Vec<_> = request.path_ids().filter_map(|id| id.parse().ok()).collect();
-        apart::refuse(app, staff, school, &named).await?;
+        apart::refuse_path(app, request, staff, school).await?;
     }
     match route {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
