@@ -106,9 +106,13 @@ macro_rules! ids {
         }
     )+
 
-        #[cfg(test)]
         const PREFIXES: &[&str] = &[$($prefix),+];
     };
+}
+
+/// Whether a text is an id of any kind.
+pub fn is_id(text: &str) -> bool {
+    PREFIXES.iter().any(|prefix| parse(text, prefix).is_ok())
 }
 
 ids! {
@@ -157,6 +161,8 @@ mod tests {
         assert_eq!(text, "sch_019b76daa80077078707070707070707");
         assert_eq!(text.parse(), Ok(id));
         assert_eq!(id.made_at().as_millisecond(), 1_767_225_600_000);
+        assert!(is_id(&text) && is_id(&text.replace("sch_", "aud_")));
+        assert!(!is_id(&text.replace("sch_", "cow_")) && !is_id("Grace"));
         for bad in [
             "",
             "sch_",

@@ -11,6 +11,8 @@ mod cells;
 mod connectors;
 mod crash;
 mod delivery;
+mod edges_parents;
+mod edges_staff;
 mod events;
 mod export;
 mod families;

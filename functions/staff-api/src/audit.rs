@@ -3,14 +3,17 @@
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Value, json};
 use shared::{
-    http::{Answer, ApiError, Problem, Request, request::Shows},
+    http::{Answer, ApiError, Problem, Request, Staff, request::Shows},
     id::{AuditId, PersonId, SchoolId},
     privacy::audit::Entry,
     store::key::{self, TableName},
     time,
 };
 
-use crate::App;
+use crate::{
+    App,
+    apart::{self, Kept},
+};
 
 /// How many entries are looked at for one page where only some are wanted: a month of one school's, in a few calls.
 const LOOK_AT: usize = 5_000;
@@ -21,27 +24,41 @@ const AT_A_TIME: usize = 200;
 struct Wanted<'r> {
     person: Option<PersonId>,
     actor: Option<&'r str>,
+    /// Whom nothing is told of to the one who looks.
+    kept: Kept,
 }
 
 impl Wanted<'_> {
     fn everything(&self) -> bool {
-        self.person.is_none() && self.actor.is_none()
+        self.person.is_none() && self.actor.is_none() && self.kept.is_empty()
     }
 
     fn fits(&self, entry: &Entry) -> bool {
         self.person.is_none_or(|person| entry.subjects.contains(&person))
             && self.actor.is_none_or(|actor| actor == entry.actor.id())
+            && (entry.subjects.is_empty() || entry.subjects.iter().any(|person| !self.kept.has(*person)))
+    }
+
+    /// An entry as told: without those who are kept from the one who looks.
+    fn body(&self, entry: &Entry) -> Value {
+        let subjects: Vec<_> = entry.subjects.iter().filter(|person| !self.kept.has(**person)).collect();
+        json!({
+            "audit_id": entry.audit_id, "at": time::rfc3339(entry.audit_id.made_at()), "actor": entry.actor, "action": entry.action,
+            "subjects": subjects, "about": entry.about, "from": entry.from, "refused": entry.refused,
+        })
     }
 }
 
 /// `GET …/audit`, newest first. A page of only some entries may be short, or empty, with more behind its cursor.
-pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let person = read(request, "person_id", "person_id in the query is a person's id")?;
     let from = day(request, "from")?;
     let until = day(request, "until")?;
     let (size, after) = (request.page_size()?, request.cursor::<AuditId>()?);
-    let wanted = Wanted { person, actor: request.query("actor") };
     let tenant = app.tenant(school).await?;
+    let kept = apart::kept(app, staff, &tenant).await?;
+    kept.refuse(person)?;
+    let wanted = Wanted { person, actor: request.query("actor"), kept };
     // Ids sort by time: days are bounds of the key, and entries before or after them are not read.
     let bound = |day: Date| {
         let midnight = time::midnight_in(&tenant.school.time_zone, day).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -67,7 +84,7 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
             let entry: Entry = item.read()?;
             (looked, last) = (looked + 1, Some(entry.audit_id));
             if wanted.fits(&entry) {
-                items.push(body(&entry));
+                items.push(wanted.body(&entry));
                 if items.len() == size {
                     break;
                 }
@@ -77,13 +94,6 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     // Whose records others saw is not seeing them: the entry of this look names nobody.
     let answer = Answer::json(200, json!({"items": items, "next_cursor": last}))?;
     Ok(answer.showing(Shows::Nobody))
-}
-
-fn body(entry: &Entry) -> Value {
-    json!({
-        "audit_id": entry.audit_id, "at": time::rfc3339(entry.audit_id.made_at()), "actor": entry.actor, "action": entry.action,
-        "subjects": entry.subjects, "about": entry.about, "from": entry.from, "refused": entry.refused,
-    })
 }
 
 /// A parameter of the query, if it is there; what it is not is a fault with this `detail`.

@@ -19,7 +19,10 @@ use shared::{
     upload::store::Upload,
 };
 
-use crate::{App, uploads};
+use crate::{
+    App,
+    uploads::{self, Reader},
+};
 
 /// What a connector may do.
 pub async fn route(app: &App, request: &Request) -> Result<Told, ApiError> {
@@ -27,7 +30,9 @@ pub async fn route(app: &App, request: &Request) -> Result<Told, ApiError> {
     let (school, subject) = (connector.school_id, connector.connector_id.to_string());
     let answer = match request.route.as_str() {
         "POST /v1/connector/uploads" => uploads::create(app, request, &subject, school).await,
-        "GET /v1/connector/uploads/{upload_id}" => uploads::get(app, request, school, Some(&connector)).await,
+        "GET /v1/connector/uploads/{upload_id}" => {
+            uploads::get(app, request, school, Reader::Connector(&connector)).await
+        }
         _ => Err(Problem::not_found().into()),
     };
     Ok(Told::at(school, Actor::Connector(connector.connector_id), answer))

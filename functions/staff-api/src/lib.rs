@@ -37,6 +37,8 @@ use shared::{
     store::{key::TableName, table::Tables},
 };
 
+use uploads::Reader;
+
 /// What the function was given.
 #[derive(Debug)]
 pub struct App {
@@ -50,6 +52,7 @@ pub struct App {
     send_queue: String,
     notice_queue: String,
     claim_names: ClaimNames,
+    own_contacts: apart::OwnContacts,
     sms_part_price: String,
 }
 
@@ -74,6 +77,7 @@ impl App {
             send_queue: config::required("SEND_URGENT_QUEUE_URL")?,
             notice_queue: config::required("SEND_ROUTINE_QUEUE_URL")?,
             claim_names: ClaimNames::from_env(),
+            own_contacts: apart::OwnContacts::default(),
             sms_part_price: config::or("SMS_PART_PRICE", "0.04"),
         })
     }
@@ -122,8 +126,7 @@ async fn at_school(
     let at = |any: &[StaffRole]| staff.at(school, any);
     let everybody = [Office, Sender, Approver, Dpo];
     if at(&everybody).is_ok() {
-        let named: Vec<_> = request.path_ids().filter_map(|id| id.parse().ok()).collect();
-        apart::refuse(app, staff, school, &named).await?;
+        apart::refuse_path(app, request, staff, school).await?;
     }
     match route {
         ("GET", "") => at(&everybody).map(|()| schools::get(app, school))?.await,
@@ -132,9 +135,9 @@ async fn at_school(
         ("POST", "/uploads") => {
             at(&[Office]).map(|()| uploads::create(app, request, &staff.subject, school))?.await
         }
-        ("GET", "/uploads") => at(&[Office, Dpo]).map(|()| uploads::list(app, request, school))?.await,
+        ("GET", "/uploads") => at(&[Office, Dpo]).map(|()| uploads::list(app, request, staff, school))?.await,
         ("GET", "/uploads/{upload_id}") => {
-            at(&[Office, Dpo]).map(|()| uploads::get(app, request, school, None))?.await
+            at(&[Office, Dpo]).map(|()| uploads::get(app, request, school, Reader::Staff(staff)))?.await
         }
         ("POST", "/uploads/{upload_id}/approval") => {
             at(&[Office, Approver]).map(|()| uploads::approve(app, request, staff, school))?.await
@@ -181,7 +184,9 @@ async fn at_school(
             at(&[Office]).map(|()| links::delete(app, request, school))?.await
         }
         ("GET" | "PUT", "/suppressions") => suppressions::route(app, request, staff, school).await,
-        ("GET", "/verifications") => at(&[Office]).map(|()| verifications::list(app, request, school))?.await,
+        ("GET", "/verifications") => {
+            at(&[Office]).map(|()| verifications::list(app, request, staff, school))?.await
+        }
         ("POST", "/verifications/{verification_id}/decision") => {
             at(&[Office]).map(|()| verifications::decide(app, request, staff, school))?.await
         }
@@ -198,17 +203,17 @@ async fn at_school(
             at(&[Office, Dpo]).map(|()| subject_requests::decide(app, request, staff, school))?.await
         }
         ("POST", "/messages/preview") => {
-            at(&[Sender, Approver]).map(|()| messages::preview(app, request, school))?.await
+            at(&[Sender, Approver]).map(|()| messages::preview(app, request, staff, school))?.await
         }
         ("POST", "/messages") => at(&[Sender]).map(|()| messages::create(app, request, staff, school))?.await,
-        ("GET", "/audit") => at(&[Dpo]).map(|()| audit::list(app, request, school))?.await,
+        ("GET", "/audit") => at(&[Dpo]).map(|()| audit::list(app, request, staff, school))?.await,
         ("GET", "/usage") => at(&[Office, Dpo]).map(|()| usage::get(app, request, school))?.await,
         ("GET", "/messages") => at(&everybody).map(|()| messages::list(app, request, school))?.await,
         ("GET", "/messages/{message_id}") => {
             at(&everybody).map(|()| messages::get(app, request, school))?.await
         }
         ("GET", "/messages/{message_id}/recipients") => {
-            at(&everybody).map(|()| messages::recipients(app, request, school))?.await
+            at(&everybody).map(|()| messages::recipients(app, request, staff, school))?.await
         }
         ("POST", "/messages/{message_id}/stop") => {
             at(&[Sender, Approver, Office]).map(|()| messages::stop(app, request, school))?.await

@@ -9,7 +9,7 @@ use shared::{
     id::{MessageId, PersonId, SchoolId},
     message::{
         Draft,
-        audience::{self, Reason, Resolution},
+        audience::{self, Reason, Recipient, Resolution},
         outcome::{Outcome, Outcomes},
         render, sms,
         store::{Acknowledgement, ChunkState, ChunkStatus, Content, Excluded, Message, Roster},
@@ -26,7 +26,7 @@ use shared::{
     time,
 };
 
-use crate::App;
+use crate::{App, apart};
 
 /// The school's people, and whom of them the draft would reach now.
 async fn resolve(app: &App, tenant: &Tenant, draft: &Draft) -> Result<(Directory, Resolution), ApiError> {
@@ -72,7 +72,12 @@ fn too_long(parts: &[usize]) -> Option<Problem> {
 }
 
 /// `POST …/messages/preview`: who would get it, who not and why, and what it would cost. Nothing is stored.
-pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn preview(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     let draft: Draft = request.body()?;
     let faults: Vec<_> =
         draft.faults().into_iter().filter(|fault| fault.code != "unknown_placeholder").collect();
@@ -81,6 +86,8 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
     }
     let tenant = app.tenant(school).await?;
     let (directory, resolution) = resolve(app, &tenant, &draft).await?;
+    let kept = apart::kept_among(app, staff, &tenant, &directory).await?;
+    kept.refuse(draft.audience.people.iter().copied())?;
     let content = content(&draft);
     let parts = sms_parts(&tenant, &directory, &content, &resolution);
     let by_channel: serde_json::Map<String, Value> = draft
@@ -90,8 +97,13 @@ pub async fn preview(app: &App, request: &Request, school: SchoolId) -> Result<A
             (channel.word().to_owned(), resolution.recipients.get(channel).map_or(0, Vec::len).into())
         })
         .collect();
-    let sampled =
-        resolution.recipients.iter().find_map(|(channel, recipients)| Some((channel, recipients.first()?)));
+    let may_be_shown = |recipient: &&Recipient| {
+        !recipient.pupils.iter().chain([&recipient.person]).any(|person| kept.has(*person))
+    };
+    let sampled = resolution
+        .recipients
+        .iter()
+        .find_map(|(channel, recipients)| Some((channel, recipients.iter().find(may_be_shown)?)));
     let sample = sampled.map(|(channel, recipient)| {
         let fields = render::fields(&directory, recipient, &tenant.school.name);
         match channel {
@@ -148,6 +160,8 @@ pub async fn create(
         return again(app, school, id.parse().map_err(ApiError::internal)?).await;
     }
     let (directory, resolution) = resolve(app, &tenant, &draft).await?;
+    let kept = apart::kept_among(app, staff, &tenant, &directory).await?;
+    kept.refuse(draft.audience.people.iter().copied())?;
     if resolution.count() == 0 {
         let problem = Problem::new(
             Code::NoRecipients,
@@ -325,10 +339,17 @@ async fn body(app: &App, tenant: &Tenant, message: &Message) -> Result<Value, Ap
 
 /// `GET …/messages/{message_id}/recipients`: per person, what became of it. Whoever shares a contact point stands under
 /// `excluded` as `duplicate`; whoever acknowledged what was not sent to them, because they came to the pupil later, stands last.
-pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+/// Whoever is kept from the one who looks does not stand there at all.
+pub async fn recipients(
+    app: &App,
+    request: &Request,
+    staff: &Staff,
+    school: SchoolId,
+) -> Result<Answer, ApiError> {
     // The order is the stored one and grows only at its end, so a place in it is a cursor.
     let (size, from) = (request.page_size()?, request.cursor::<usize>()?.unwrap_or(0));
     let (tenant, message) = find(app, request, school).await?;
+    let kept = apart::kept(app, staff, &tenant).await?;
     let mut people = Vec::new();
     let mut acknowledged: BTreeMap<PersonId, _> = acknowledgements(app, &message)
         .await?
@@ -343,17 +364,19 @@ pub async fn recipients(app: &App, request: &Request, school: SchoolId) -> Resul
             let roster: Roster = item.read()?;
             let outcomes = states.get(&roster.chunk).map(|state| told(&message, state).0).unwrap_or_default();
             for (recipient, outcome) in roster.recipients.iter().zip(outcomes) {
-                people.push(json!({"person_id": recipient.person, "channel": roster.channel, "status": outcome, "reason": null, "acknowledged_at": acknowledged.remove(&recipient.person)}));
+                people.push((recipient.person, json!({"person_id": recipient.person, "channel": roster.channel, "status": outcome, "reason": null, "acknowledged_at": acknowledged.remove(&recipient.person)})));
             }
         }
         for item in app.tables.query(TableName::Messaging, &partition, key::EXCLUDED).await? {
             let excluded: Excluded = item.read()?;
-            people.extend(excluded.people(&tenant.key)?.iter().map(|(person, reason)| json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason, "acknowledged_at": acknowledged.remove(person)})));
+            people.extend(excluded.people(&tenant.key)?.iter().map(|(person, reason)| (*person, json!({"person_id": person, "channel": null, "status": "excluded", "reason": reason, "acknowledged_at": acknowledged.remove(person)}))));
         }
     }
     let mut later: Vec<_> = acknowledged.into_iter().collect();
     later.sort_by(|one, other| one.1.cmp(&other.1));
-    people.extend(later.into_iter().map(|(person, at)| json!({"person_id": person, "channel": Channel::App, "status": Outcome::Delivered, "reason": null, "acknowledged_at": at})));
+    people.extend(later.into_iter().map(|(person, at)| (person, json!({"person_id": person, "channel": Channel::App, "status": Outcome::Delivered, "reason": null, "acknowledged_at": at}))));
+    let people: Vec<_> =
+        people.into_iter().filter(|(person, _)| !kept.has(*person)).map(|(_, told)| told).collect();
     let to = from.saturating_add(size).min(people.len());
     let next_cursor = (to < people.len()).then(|| to.to_string());
     Answer::json(200, json!({"items": people.get(from..to).unwrap_or_default(), "next_cursor": next_cursor}))

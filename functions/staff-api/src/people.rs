@@ -55,10 +55,10 @@ async fn page(
     let tenant = app.tenant(school).await?;
     let items = app.tables.query(TableName::Directory, &key::school_partition(school), key::PEOPLE).await?;
     let directory = Directory::open(&tenant, items)?;
-    let hidden = apart::hidden(app, staff, &tenant, &directory).await?;
-    let mut found = directory.visible_people().filter(|(id, person)| {
-        after.is_none_or(|after| *id > after) && !hidden.contains(id) && wanted(person)
-    });
+    let kept = apart::kept_among(app, staff, &tenant, &directory).await?;
+    let mut found = directory
+        .visible_people()
+        .filter(|(id, person)| after.is_none_or(|after| *id > after) && !kept.has(*id) && wanted(person));
     let people: Vec<_> = found.by_ref().take(size).collect();
     let next_cursor = found.next().and(people.last()).map(|(id, _)| *id);
     let items: Vec<_> =

@@ -1,7 +1,5 @@
 //! What people ask under data protection law: recorded, seen, decided.
 
-use std::collections::BTreeSet;
-
 use jiff::{ToSpan, civil::Date};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -121,26 +119,16 @@ pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId)
     let partition = key::school_partition(school);
     let items = app.tables.query(TableName::Directory, &partition, key::SUBJECT_REQUESTS).await?;
     let all = items.into_iter().rev().map(|item| item.read()).collect::<Result<Vec<SubjectRequest>, _>>()?;
-    let hidden = hidden(app, staff, &tenant).await?;
+    let kept = apart::kept(app, staff, &tenant).await?;
     let mut wanted = all.iter().filter(|asked| {
         before.is_none_or(|before| asked.request_id < before)
             && status.is_none_or(|status| status == asked.status())
-            && !asked.people().any(|person| hidden.contains(&person))
+            && !asked.people().any(|person| kept.has(person))
     });
     let page: Vec<_> = wanted.by_ref().take(size).collect();
     let next_cursor = wanted.next().and(page.last()).map(|asked| asked.request_id);
     let items = page.into_iter().map(|asked| body(&tenant, asked)).collect::<Result<Vec<_>, _>>()?;
     Answer::json(200, json!({"items": items, "next_cursor": next_cursor}))
-}
-
-/// Who is kept from a member of staff: none, of one whose address nobody knows.
-async fn hidden(app: &App, staff: &Staff, tenant: &Tenant) -> Result<BTreeSet<PersonId>, ApiError> {
-    if staff.email.is_none() {
-        return Ok(BTreeSet::new());
-    }
-    let partition = key::school_partition(tenant.id());
-    let people = app.tables.query(TableName::Directory, &partition, key::PEOPLE).await?;
-    apart::hidden(app, staff, tenant, &Directory::open(tenant, people)?).await
 }
 
 /// `GET …/subject-requests/{request_id}`.

@@ -46,7 +46,7 @@ pub async fn route(
         list(app, staff, school).await
     } else {
         staff.at(school, &[StaffRole::Office])?;
-        put(app, request, school).await
+        put(app, request, staff, school).await
     }
 }
 
@@ -54,27 +54,28 @@ pub async fn route(
 async fn list(app: &App, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let tenant = app.tenant(school).await?;
     let directory = Directory::load(&app.tables, &tenant).await?;
-    let hidden = apart::hidden(app, staff, &tenant, &directory).await?;
+    let kept = apart::kept_among(app, staff, &tenant, &directory).await?;
     let mut points: BTreeMap<String, ContactPoint> = BTreeMap::new();
-    for (_, person) in directory.visible_people().filter(|(id, _)| !hidden.contains(id)) {
+    for (_, person) in directory.visible_people().filter(|(id, _)| !kept.has(*id)) {
         let theirs = ContactPoint::suppressed(person).into_iter();
         points.extend(theirs.map(|point| (point.expose().to_owned(), point)));
     }
     let items = points.values().map(|point| {
-        let people: Vec<_> = holders(&directory, point).filter(|id| !hidden.contains(id)).collect();
+        let people: Vec<_> = holders(&directory, point).filter(|id| !kept.has(*id)).collect();
         body(point, tenant.school.suppressed.since(&tenant.key, point.expose()), &people)
     });
     Answer::json(200, json!({"items": items.collect::<Vec<_>>(), "next_cursor": null}))
 }
 
 /// `PUT …/suppressions`: puts a contact point on the list, or takes it off.
-async fn put(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+async fn put(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let Entry { mobile, email, suppressed } = request.body()?;
     let point = ContactPoint::read(mobile.as_deref(), email.as_deref()).map_err(Problem::fields)?;
     for _ in 0..ATTEMPTS {
         let tenant = app.tenant(school).await?;
         let directory = Directory::load(&app.tables, &tenant).await?;
         let people: Vec<_> = holders(&directory, &point).collect();
+        apart::kept_among(app, staff, &tenant, &directory).await?.refuse(people.iter().copied())?;
         let Some(after) = keep(app, &tenant, &point, suppressed, &people).await? else { continue };
         return Answer::json(200, body(&point, after.suppressed.since(&tenant.key, point.expose()), &people));
     }

@@ -11,7 +11,7 @@ use shared::{
     object::{proposals_key, report_key, upload_key},
     queue::Task,
     random,
-    school::School,
+    school::{School, Tenant},
     store::{
         key::{self, TableName},
         table::{Condition, StoreError, Update, Write, value},
@@ -28,6 +28,7 @@ use shared::{
 
 use crate::{
     App,
+    apart::{self, Kept},
     connectors::{self, Names},
 };
 
@@ -128,10 +129,10 @@ pub async fn create(
 }
 
 /// `GET …/uploads`, newest first.
-pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let (size, before) = (request.page_size()?, request.cursor::<UploadId>()?);
     let before = before.map(|upload| key::upload(school, upload).sk);
-    app.tenant(school).await?;
+    let tenant = app.tenant(school).await?;
     let limit = i32::try_from(size).map_err(ApiError::internal)?;
     let items = app
         .tables
@@ -141,8 +142,37 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let next_cursor =
         (uploads.len() == size).then(|| uploads.last().map(|upload| upload.upload_id)).flatten();
     let names = connectors::names(app, school, &uploads).await?;
-    let items: Vec<_> = uploads.iter().map(|upload| body(upload, &names)).collect();
+    let kept = Reader::Staff(staff).kept_from(app, &tenant, &uploads).await?;
+    let items: Vec<_> = uploads.iter().map(|upload| body(upload, &names, &kept)).collect();
     Answer::json(200, json!({"items": items, "next_cursor": next_cursor}))
+}
+
+/// Who reads an upload.
+#[derive(Clone, Copy)]
+pub enum Reader<'r> {
+    /// A member of staff.
+    Staff(&'r Staff),
+    /// A connector, which is nobody's contact.
+    Connector(&'r Connector),
+}
+
+impl Reader<'_> {
+    fn may_read(self, upload: &Upload) -> bool {
+        match self {
+            Self::Staff(_) => true,
+            Self::Connector(connector) => upload.asked_by == connector.connector_id.to_string(),
+        }
+    }
+
+    /// Who is kept from the one who reads, if the uploads name anybody.
+    async fn kept_from(self, app: &App, tenant: &Tenant, uploads: &[Upload]) -> Result<Kept, ApiError> {
+        match self {
+            Self::Staff(staff) if uploads.iter().any(|upload| !upload.outcome.proposals.is_empty()) => {
+                apart::kept(app, staff, tenant).await
+            }
+            Self::Staff(_) | Self::Connector(_) => Ok(Kept::default()),
+        }
+    }
 }
 
 /// `GET …/uploads/{upload_id}`. A connector sees what it asked for itself, and nothing else.
@@ -150,14 +180,16 @@ pub async fn get(
     app: &App,
     request: &Request,
     school: SchoolId,
-    connector: Option<&Connector>,
+    reader: Reader<'_>,
 ) -> Result<Answer, ApiError> {
-    let upload = find(app, request, school).await?;
-    if connector.is_some_and(|connector| upload.asked_by != connector.connector_id.to_string()) {
+    let (tenant, upload) = find(app, request, school).await?;
+    if !reader.may_read(&upload) {
         return Err(Problem::not_found().into());
     }
-    let names = connectors::names(app, school, std::slice::from_ref(&upload)).await?;
-    let mut answer = body(&upload, &names);
+    let one = std::slice::from_ref(&upload);
+    let names = connectors::names(app, school, one).await?;
+    let kept = reader.kept_from(app, &tenant, one).await?;
+    let mut answer = body(&upload, &names, &kept);
     if upload.outcome.findings_total > 0 {
         answer["report_url"] = app
             .exports
@@ -165,7 +197,8 @@ pub async fn get(
             .await?
             .into();
     }
-    if upload.outcome.proposals_total > PROPOSALS_KEPT {
+    // The file names everybody, and is for whoever may see everybody.
+    if upload.outcome.proposals_total > PROPOSALS_KEPT && kept.is_empty() {
         let at = proposals_key(school, upload.upload_id);
         answer["proposals_url"] = app.exports.presign_get(&at, REPORT_LIFETIME).await?.into();
     }
@@ -194,7 +227,10 @@ pub async fn approve(
         let detail = "at most 4,000 can be rejected one by one; a file that is wrong about more is better not approved";
         return Err(Problem::fields(vec![FieldError::new("/reject", "too_long", detail)]).into());
     }
-    let upload = find(app, request, school).await?;
+    let (tenant, upload) = find(app, request, school).await?;
+    if !approval.reject.is_empty() {
+        apart::kept(app, staff, &tenant).await?.refuse(approval.reject.iter().copied())?;
+    }
     let moved_on = || {
         Problem::new(
             Code::Conflict,
@@ -233,7 +269,7 @@ pub async fn approve(
 
 /// `POST …/uploads/{upload_id}/undo`: takes an applied upload back, as far as nobody has changed it since.
 pub async fn undo(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
-    let upload = find(app, request, school).await?;
+    let (_, upload) = find(app, request, school).await?;
     let too_late = || {
         Problem::new(
             Code::Conflict,
@@ -278,21 +314,25 @@ async fn queue(app: &App, upload: &Upload) -> Result<(), ApiError> {
     Ok(app.queues.send(&app.uploads_queue, &upload.school_id.to_string(), &[task]).await?)
 }
 
-async fn find(app: &App, request: &Request, school: SchoolId) -> Result<Upload, ApiError> {
+async fn find(app: &App, request: &Request, school: SchoolId) -> Result<(Tenant, Upload), ApiError> {
     let upload: UploadId = request.path("upload_id")?;
-    app.tenant(school).await?;
-    Ok(app.tables.get(key::upload(school, upload)).await?.ok_or_else(Problem::not_found)?)
+    let tenant = app.tenant(school).await?;
+    let upload = app.tables.get(key::upload(school, upload)).await?.ok_or_else(Problem::not_found)?;
+    Ok((tenant, upload))
 }
 
-fn body(upload: &Upload, names: &Names) -> Value {
+/// An upload as told to somebody from whom some are kept.
+fn body(upload: &Upload, names: &Names, kept: &Kept) -> Value {
     let outcome = &upload.outcome;
+    let proposals: Vec<_> =
+        outcome.proposals.iter().filter(|proposal| !kept.has(proposal.person_id)).collect();
     let by = |subject: &Option<String>| subject.as_ref().map(|subject| names.of(subject));
     let held_because = outcome.held_because.map(|because| serde_json::to_value(because).unwrap_or_default());
     json!({
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
         "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
         "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null, "proposals_url": null,
-        "proposals": outcome.proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
+        "proposals": proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
         "asked_by": names.of(&upload.asked_by), "approved_by": by(&upload.approved_by), "undone_by": by(&upload.undone_by),
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::{
     http::{Answer, ApiError, FieldError, Problem, Request, Staff, problem::Code},
     id::{PersonId, SchoolId, VerificationId},
-    person::store::Directory,
+    person::{Role, store::Directory},
     queue::Task,
     school::Tenant,
     store::{
@@ -21,13 +21,16 @@ use shared::{
     },
 };
 
-use crate::App;
+use crate::{
+    App,
+    apart::{self, Kept},
+};
 
 /// How many reviews are read for one page: those of another status are passed over, and an office has few.
 const READ: i32 = 500;
 
-/// `GET …/verifications?status=review`, the newest first.
-pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
+/// `GET …/verifications?status=review`, the newest first; without those about whoever is kept from the one who looks.
+pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> Result<Answer, ApiError> {
     let status: ReviewStatus = serde_json::from_value(request.query("status").unwrap_or("review").into())
         .map_err(|_| Problem::query("status", "status in the query is review, alert, approved or refused"))?;
     let (size, before) = (request.page_size()?, request.cursor::<VerificationId>()?);
@@ -37,12 +40,15 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     let items =
         app.tables.latest(TableName::Access, &partition, key::REVIEWS, before.as_deref(), READ).await?;
     let (read, mut last, mut bodies) = (items.len(), None, Vec::new());
+    let kept = if items.is_empty() { KeptFamily::default() } else { kept(app, staff, &tenant).await? };
     for item in items {
         let review: Review = item.read()?;
         last = Some(review.verification_id);
         if review.status == status && time::now().as_second() < review.expires {
             let details = review.details(&tenant.key)?;
-            bodies.push(body(&review, &details));
+            if kept.refuse(&details).is_ok() {
+                bodies.push(body(&review, &details));
+            }
         }
         if bodies.len() == size {
             break;
@@ -50,6 +56,32 @@ pub async fn list(app: &App, request: &Request, school: SchoolId) -> Result<Answ
     }
     let more = bodies.len() == size || i32::try_from(read).is_ok_and(|read| read == READ);
     Answer::json(200, json!({"items": bodies, "next_cursor": last.filter(|_| more)}))
+}
+
+/// Who is kept from a member of staff, and what the pupils among them are called: a claim may name a pupil and come to mean
+/// another one.
+#[derive(Default)]
+struct KeptFamily {
+    kept: Kept,
+    pupils: Directory,
+}
+
+async fn kept(app: &App, staff: &Staff, tenant: &Tenant) -> Result<KeptFamily, ApiError> {
+    let kept = apart::kept(app, staff, tenant).await?;
+    let pupils = Directory::pick(&app.tables, tenant, &kept.people(), &[]).await?;
+    Ok(KeptFamily { kept, pupils })
+}
+
+impl KeptFamily {
+    /// Refuses a claim that is about one of them: by whom it may mean, or by the name of the child.
+    fn refuse(&self, details: &Details) -> Result<(), ApiError> {
+        let pupils = self.pupils.visible_people().filter(|(_, person)| person.role == Role::Pupil);
+        let named = pupils.filter(|(_, pupil)| {
+            details.child.folds_to(&pupil.name) || details.child.folds_to(&pupil.called())
+        });
+        let meant = details.candidates.iter().flat_map(|(contact, pupil)| [*contact, *pupil]);
+        self.kept.refuse(meant.chain(named.map(|(id, _)| id)))
+    }
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -96,10 +128,11 @@ pub async fn decide(
     let tenant = app.tenant(school).await?;
     let review: Option<Review> = app.tables.get(key::review(school, id)).await?;
     let review = review.ok_or_else(Problem::not_found)?;
+    let details = review.details(&tenant.key)?;
+    kept(app, staff, &tenant).await?.refuse(&details)?;
     if review.status != ReviewStatus::Review {
         return Err(Problem::new(Code::Conflict, "This claim does not wait for a decision any more.").into());
     }
-    let details = review.details(&tenant.key)?;
     let mut decided =
         Update::new().set("decided_by", &staff.subject).set("decided_at", time::now().as_second());
     let mut writes = Vec::new();

@@ -65,7 +65,7 @@ enum Command {
         /// Roles: operator, office, sender, approver, dpo; `office#2` is a second person in that role.
         #[arg(value_delimiter = ',', required = true)]
         roles: Vec<String>,
-        /// The school the member of staff belongs to.
+        /// The school the member of staff belongs to, or several: `sch_…:office sch_…:dpo`.
         #[arg(long, value_name = "SCHOOL_ID")]
         school: Option<String>,
     },

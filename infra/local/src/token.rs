@@ -1,6 +1,7 @@
 //! Staff tokens of the local pool: a made-up member of staff per set of roles and school, signed in by an administrator.
 //!
-//! A role may be written `office#2`: another person in the same role.
+//! A role may be written `office#2`: another person in the same role. For a school may stand whatever the claim may hold, such as
+//! `sch_…:office sch_…:dpo`: somebody at several.
 
 use serde_json::{Value, json};
 
@@ -90,7 +91,15 @@ fn user_name(roles: &[&str], school: Option<&str>) -> String {
     let mut roles = roles.to_vec();
     roles.sort_unstable();
     roles.dedup();
-    format!("{}.{}@staff.example.com", roles.join("-").replace('#', ""), school.unwrap_or("none"))
+    // The tails of the ids tell schools apart, and leave room for several in the part before the `@`.
+    let schools = school.unwrap_or("none").split(' ').map(|school| match school.split_once(':') {
+        Some((id, roles)) => {
+            format!("{}.{}", id.get(id.len().saturating_sub(12)..).unwrap_or(id), roles.replace('+', "-"))
+        }
+        None => school.to_owned(),
+    });
+    let schools = schools.collect::<Vec<_>>().join(".");
+    format!("{}.{schools}@staff.example.com", roles.join("-").replace('#', ""))
 }
 
 #[cfg(test)]
@@ -105,6 +114,15 @@ mod tests {
         );
         assert_eq!(user_name(&["operator"], None), "operator.none@staff.example.com");
         assert_eq!(user_name(&["office#2"], Some("sch_1")), "office2.sch_1@staff.example.com");
+        assert_eq!(
+            user_name(
+                &["office"],
+                Some(
+                    "sch_019b76da880070008000000000000001:office+dpo sch_019b76da880070008000000000000002:sender"
+                )
+            ),
+            "office.000000000001.office-dpo.000000000002.sender@staff.example.com"
+        );
         assert_eq!((group("office#2"), group("office")), ("office", "office"));
     }
 }

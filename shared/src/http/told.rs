@@ -18,7 +18,7 @@ use super::{
     request::{Answer, Request, Shows, respond},
 };
 use crate::{
-    id::{AccountId, AuditId, PersonId, SchoolId},
+    id::{AccountId, AuditId, PersonId, SchoolId, is_id},
     privacy::{
         audit::{self, Actor, Entry, MAX_SUBJECTS, Shown},
         usage,
@@ -160,8 +160,11 @@ fn subjects(answer: &Answer, school: Option<SchoolId>) -> Result<Shown, ApiError
     Ok(shown)
 }
 
+/// What the path names besides people and schools. Ids alone: where somebody is refused, no handler has looked at the rest of the
+/// path, and anything may stand there.
 fn about_path(request: &Request) -> BTreeSet<String> {
-    request.path_ids().filter(|id| !audit::is_person_or_school(id)).map(str::to_owned).collect()
+    let ids = request.path_ids().filter(|id| is_id(id) && !audit::is_person_or_school(id));
+    ids.map(str::to_owned).collect()
 }
 
 fn about(answer: &Answer, request: &Request) -> BTreeSet<String> {
@@ -235,7 +238,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{http::Problem, id::ConnectorId};
+    use crate::{
+        http::Problem,
+        id::{ConnectorId, UploadId},
+    };
 
     fn person(n: u8) -> PersonId {
         PersonId::new(Timestamp::UNIX_EPOCH, &[n; 10])
@@ -287,13 +293,16 @@ mod tests {
         assert_eq!(at(&request("POST /m", &path), Ok(merged)), [(vec![person(3), person(4)], vec![], false)]);
         let kept_from = Err(ApiError::KeptFrom(BTreeSet::from([person(3)])));
         assert_eq!(at(&request("GET /p", &path), kept_from), [(vec![person(3)], vec![], true)]);
+        // What stands in the path of a refused request may be no id at all, and is not kept.
+        let path =
+            json!({"school_id": school(1), "pupil_id": person(3), "contact_id": "Grace, 07700 900123"});
+        let kept_from = Err(ApiError::KeptFrom(BTreeSet::from([person(3)])));
+        assert_eq!(at(&request("PUT /c", &path), kept_from), [(vec![person(3)], vec![], true)]);
 
         // A change that is about nobody, in a path and by the answer's own id.
-        let path = json!({"school_id": school(1), "upload_id": "upl_1"});
-        assert_eq!(
-            at(&request("POST /u", &path), Ok(Answer::empty())),
-            [(vec![], vec!["upl_1".to_owned()], false)]
-        );
+        let upload = UploadId::new(Timestamp::UNIX_EPOCH, &[1; 10]).to_string();
+        let path = json!({"school_id": school(1), "upload_id": upload});
+        assert_eq!(at(&request("POST /u", &path), Ok(Answer::empty())), [(vec![], vec![upload], false)]);
         let made = json(json!({"message_id": "msg_1", "status": "queued"}));
         assert_eq!(at(&request("POST /m", &json!({})), made), [(vec![], vec!["msg_1".to_owned()], false)]);
     }
