@@ -30,10 +30,11 @@ pub async fn me(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
         .map(|view| json!({"school_id": view.tenant.id(), "name": view.tenant.school.name}))
         .collect();
     let (account, mine) = (&parent.account, &parent.session);
-    let since = (now - NEW_SESSION_TOLD).as_second().max(mine.created);
+    let since = (now - NEW_SESSION_TOLD).as_second();
     let sessions = session::of_account(&app.tables, account.account_id, now).await?;
     let newer =
-        sessions.iter().filter(|session| session.session_id != mine.session_id && session.created > since);
+        // Ids sort by the millisecond: two in one second are told apart.
+        sessions.iter().filter(|session| session.session_id > mine.session_id && session.created > since);
     let notice = account.notice.as_ref();
     let notice = notice.map(|notice| json!({"version": notice.version, "accepted_at": instant(notice.at)}));
     Answer::json(
