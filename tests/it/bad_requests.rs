@@ -392,7 +392,7 @@ async fn bad_request_12_nothing_is_looked_up_for_a_malformed_claim() {
         let answers = answers.await.expect("none is");
         assert_eq!(answers[0], answers[1], "{pointer}: a known parent is answered differently");
     }
-    // A code that cannot be one, and a claim that cannot be one: the same 401 as for a wrong code.
+    // A code that cannot be one is told by pointer, whether the claim is there or cannot be one; nothing has been looked up by then.
     let verification = claim(&world, &right).await;
     let enter = async |id: &str, body: Value| {
         let path = format!("/v1/verifications/{id}/code");
@@ -401,9 +401,13 @@ async fn bad_request_12_nothing_is_looked_up_for_a_malformed_claim() {
     for given in
         ["", "1234567", "123456789", "1234567a", "１２３４５６７８", "12345678\u{0}", &"1".repeat(100_000)]
     {
-        enter(&verification, json!({"code": given})).await.problem(401, "unauthorised");
-        enter("ver_1", json!({"code": given})).await.problem(401, "unauthorised");
+        for id in [verification.as_str(), "ver_1"] {
+            let answer = enter(id, json!({"code": given})).await;
+            assert_eq!(answer.faults(), ["/code invalid"], "{id}");
+            answer.problem(422, "invalid_fields");
+        }
     }
+    enter("ver_1", json!({"code": "12345678"})).await.problem(401, "unauthorised");
     for body in
         [json!({"code": 12_345_678}), json!({}), json!({"code": ["12345678"]}), json!({"code": "1", "n": 1})]
     {
