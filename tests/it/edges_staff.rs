@@ -132,9 +132,13 @@ async fn edge_case_25_a_restricted_parent_decides_no_claim_about_the_child() {
     decide("office", &named).await;
     // What was decided about them he does not find either.
     assert_eq!(claims(world, him, "refused").await, BTreeSet::from([others]));
+    // Whatever else stands in the path of what is refused is not written down unless it is an id.
+    let typed = format!("/people/{}/contacts/Grace-07700900501", school.pupil);
+    world.put(him, &typed, &json!({"restricted": false})).await.problem(404, "not_found");
     let entries = world.list("dpo", "/audit").await;
     let refused: Vec<_> = entries.iter().filter(|entry| entry["refused"] == true).collect();
-    assert_eq!(refused.len(), 5);
+    assert_eq!(refused.len(), 6);
+    assert!(!json!(entries).to_string().contains("Grace"), "{entries:?}");
     assert!(refused.iter().all(|entry| json!(entry["subjects"]).to_string().contains(&school.pupil)));
     school.restrict(false).await;
     assert_eq!(claims(world, him, "review").await, BTreeSet::from([hers]));
