@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use memchr::memrchr;
 use serde::{Deserialize, Serialize};
 
 use super::name::visible;
@@ -37,32 +38,49 @@ impl FromStr for EmailAddress {
     /// The rules of GOV.UK Notify over RFC 5321: no quotes, semicolons or double dots, a host of two or more labels,
     /// a top-level domain of letters. Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let text = visible(text).trim().to_lowercase();
-        let (local, host) = text.rsplit_once('@').ok_or(EmailError)?;
-        let is_atom = |atom: &[u8]| !atom.is_empty() && atom.iter().all(|byte| is_plain(*byte));
-        let is_label = |label: &[u8]| {
-            let ends = label.first().zip(label.last());
-            label.len() <= MAX_LABEL
-                && is_atom(label)
-                && ends.is_some_and(|(first, last)| {
-                    first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric()
-                })
-        };
-        let is_dot = |byte: &u8| *byte == b'.';
-        let (name, tld) = host.rsplit_once('.').ok_or(EmailError)?;
+        let text = visible(text);
+        let text = text.trim();
+        // Letters beyond ASCII are in no address, but what is one of them in upper case may not be in lower case.
+        let text = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
+        let (local, host) = split(&text, b'@').ok_or(EmailError)?;
+        let (name, tld) = split(host, b'.').ok_or(EmailError)?;
         let tld_ok = tld.starts_with("xn--")
             || ((2..=MAX_LABEL).contains(&tld.len()) && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
         if local.len() > MAX_LOCAL
             || host.len() > MAX_HOST
-            || !local.as_bytes().split(is_dot).all(is_atom)
-            || !name.as_bytes().split(is_dot).all(is_label)
-            || !is_label(tld.as_bytes())
+            || !are_atoms(local, MAX_LOCAL, is_plain)
+            || !are_atoms(name, MAX_LABEL, |byte| byte.is_ascii_alphanumeric())
+            || !are_atoms(tld, MAX_LABEL, |byte| byte.is_ascii_alphanumeric())
             || !tld_ok
         {
             return Err(EmailError);
         }
         Ok(Self(text))
     }
+}
+
+/// What stands before and behind the last of an ASCII character.
+fn split(text: &str, last: u8) -> Option<(&str, &str)> {
+    let at = memrchr(last, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// Whether text is plain parts between dots, none empty or longer than `most`, and each with an end on either side that may be one.
+fn are_atoms(text: &str, most: usize, may_be_end: impl Fn(u8) -> bool) -> bool {
+    let (mut before, mut length) = (b'.', 0);
+    for byte in text.bytes() {
+        length = if byte == b'.' { 0 } else { length + 1 };
+        let is_right = match (before, byte) {
+            (end, b'.') => end != b'.' && may_be_end(end),
+            (b'.', start) => is_plain(start) && may_be_end(start),
+            (_, byte) => is_plain(byte) && length <= most,
+        };
+        if !is_right {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.' && may_be_end(before)
 }
 
 /// What may stand in a part of an address without quotation marks, but for the dot (RFC 5322's `atext`).

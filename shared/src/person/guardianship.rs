@@ -51,6 +51,12 @@ pub enum Relationship {
 impl Relationship {
     /// Reads the words that UK systems and people use, and the DfE's common basic data set codes.
     pub fn from_words(text: &str) -> Self {
+        // What nearly every row says need not be folded.
+        match text {
+            "Mother" => return Self::Mother,
+            "Father" => return Self::Father,
+            _ => {}
+        }
         let folded = super::name::fold(text);
         match folded.as_str() {
             "" | "unknown" => Self::Unknown,

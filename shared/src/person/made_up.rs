@@ -12,9 +12,9 @@ use super::{
 use crate::id::PersonId;
 
 /// Something visible to readers of a school at any generation.
-pub(crate) fn stored<T>(value: T) -> Stored<T> {
+pub(crate) fn stored<T>(value: T) -> Box<Stored<T>> {
     let live = Version { generation: 0, upload_id: None, written_at: 0, details: None };
-    Stored { value: Some(value), versions: Versions { rev: 1, live, former: None } }
+    Box::new(Stored { value: Some(value), versions: Versions { rev: 1, live, former: None } })
 }
 
 /// A link of a contact who is responsible for a pupil.

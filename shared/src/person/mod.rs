@@ -211,6 +211,14 @@ impl Person {
         self.starts_on.is_none_or(|first| first <= day)
     }
 
+    /// Gives back the room for more: a school has a hundred thousand people, and most of their lists have one entry.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.groups.shrink_to_fit();
+        self.emails.shrink_to_fit();
+        self.phones.shrink_to_fit();
+        self.source_ids.shrink_to_fit();
+    }
+
     /// Adds what another row says about the same person.
     pub fn add_contact_points(&mut self, more: &Self) {
         fn add<T: Clone + PartialEq>(to: &mut Vec<T>, more: &[T]) {

@@ -72,13 +72,13 @@ impl fmt::Display for PersonName {
 
 /// NFC, invisible characters removed, runs of white space to one space, apostrophe look-alikes to `'`.
 pub fn tidy(text: &str) -> String {
+    if is_tidy(text.as_bytes()) {
+        // Nearly every cell.
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
-        // Nearly every cell: no tables are needed, and nothing composes. Most are tidy already.
-        if is_tidy(text.as_bytes()) {
-            out.push_str(text);
-            return out;
-        }
+        // No tables are needed, and nothing composes.
         for word in text
             .split(|c: char| c.is_ascii_whitespace() || c.is_ascii_control())
             .filter(|word| !word.is_empty())
@@ -114,13 +114,18 @@ fn tidy_into(out: &mut String, composed: impl Iterator<Item = char>) {
     out.truncate(out.trim_end().len());
 }
 
-/// Whether ASCII text has nothing to be tidied: single spaces, each between two words.
+/// Whether text is ASCII and has nothing to be tidied: single spaces, each between two words.
 fn is_tidy(text: &[u8]) -> bool {
     let mut before = b' ';
-    text.iter().all(|byte| {
-        let before = std::mem::replace(&mut before, *byte);
-        matches!(byte, b'!'..=b'_' | b'a'..=b'~') || (*byte == b' ' && before != b' ')
-    }) && before != b' '
+    for byte in text {
+        match byte {
+            b'!'..=b'_' | b'a'..=b'~' => {}
+            b' ' if before != b' ' => {}
+            _ => return false,
+        }
+        before = *byte;
+    }
+    before != b' '
 }
 
 /// Text without white space and invisible characters around it.

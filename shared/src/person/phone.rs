@@ -83,6 +83,14 @@ impl PhoneNumber {
     /// # Errors
     /// [`PhoneError`] says which repair the office has to make at the source.
     pub fn parse(raw: &str) -> Result<Parsed, PhoneError> {
+        match plain_uk(raw.as_bytes()) {
+            Some(number) => Ok(Parsed { number, repaired: false }),
+            None => Self::parse_any(raw),
+        }
+    }
+
+    /// Reads a cell, however it is written.
+    fn parse_any(raw: &str) -> Result<Parsed, PhoneError> {
         let text = visible(raw);
         let text = text.trim();
         let unguarded = text
@@ -133,6 +141,27 @@ impl PhoneNumber {
         }
         Err(PhoneError::Invalid)
     }
+}
+
+/// `07700 900123`, `+44 7700 900123`: a number of ten digits behind its prefix, with nothing but spaces in it. Nearly all are written
+/// so; none of the repairs has to be looked for.
+fn plain_uk(raw: &[u8]) -> Option<PhoneNumber> {
+    let mut number = *b"+44          ";
+    // The trunk zero makes way for the country's code.
+    let (rest, first) = match raw.strip_prefix(b"+") {
+        Some(rest) => (rest, 1),
+        None => (raw.strip_prefix(b"0")?, 3),
+    };
+    let mut places = number[first..].iter_mut();
+    for digit in rest.iter().filter(|byte| **byte != b' ') {
+        *places.next()? = digit.is_ascii_digit().then_some(*digit)?;
+    }
+    if places.next().is_some() {
+        return None;
+    }
+    let number = str::from_utf8(&number).ok()?;
+    let national = number.strip_prefix("+44")?;
+    (is_uk(national) && !is_filler(national)).then(|| PhoneNumber(number.to_owned()))
 }
 
 fn international(digits: &str) -> Result<PhoneNumber, PhoneError> {
@@ -290,6 +319,14 @@ mod tests {
             if let Ok(parsed) = PhoneNumber::parse(&text) {
                 let again = PhoneNumber::parse(parsed.number.expose()).unwrap();
                 prop_assert_eq!(again, Parsed { number: parsed.number, repaired: false });
+            }
+        }
+
+        // What is read at once is read in the same way with every repair looked for.
+        #[test]
+        fn a_plain_number_is_read_as_any_other(text in "(\\+44|0|\\+|)[1-8 ][0-9]{8,10} ?[0-9]?|[+0-9 ]{9,14}") {
+            if let Some(number) = plain_uk(text.as_bytes()) {
+                prop_assert_eq!(PhoneNumber::parse_any(&text), Ok(Parsed { number, repaired: false }));
             }
         }
 

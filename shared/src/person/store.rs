@@ -160,19 +160,23 @@ pub struct Stored<T> {
 /// A school's people and links at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    /// Everybody.
-    pub people: BTreeMap<PersonId, Stored<Person>>,
+    /// Everybody. In boxes, as the links: maps keep places free for as many again, and a school is large.
+    pub people: BTreeMap<PersonId, Box<Stored<Person>>>,
     /// Pupil and contact -> what ties them.
-    pub links: BTreeMap<(PersonId, PersonId), Stored<Link>>,
+    pub links: BTreeMap<(PersonId, PersonId), Box<Stored<Link>>>,
 }
 
 impl Directory {
     /// Reads the whole directory of a school, strongly consistent: about one call per 1,500 people and links.
     pub async fn load(tables: &Tables, tenant: &Tenant) -> Result<Self, ReadError> {
-        let items = tables
-            .query_range(TableName::Directory, &key::school_partition(tenant.id()), key::PEOPLE_AND_LINKS)
+        let mut directory = Self::default();
+        let partition = key::school_partition(tenant.id());
+        tables
+            .query_pages(TableName::Directory, &partition, key::PEOPLE_AND_LINKS, |items| {
+                directory.add(tenant, items)
+            })
             .await?;
-        Self::open(tenant, items)
+        Ok(directory)
     }
 
     /// Reads some people and links only.
@@ -192,30 +196,36 @@ impl Directory {
 
     /// Opens items of either kind; others are passed over.
     pub fn open(tenant: &Tenant, items: Vec<Item>) -> Result<Self, ReadError> {
-        let generation = tenant.school.generation;
         let mut directory = Self::default();
+        directory.add(tenant, items)?;
+        Ok(directory)
+    }
+
+    fn add(&mut self, tenant: &Tenant, items: Vec<Item>) -> Result<(), ReadError> {
+        let generation = tenant.school.generation;
         for item in items {
             match item.kind() {
                 PersonRecord::KIND => {
                     let record: PersonRecord = item.read()?;
-                    let mut value = open(&tenant.key, &record.key(), record.versions.visible(generation))?;
+                    let mut value: Option<Person> =
+                        open(&tenant.key, &record.key(), record.versions.visible(generation))?;
                     if let Some(person) = &mut value {
                         tenant.school.suppressed.mark(&tenant.key, person);
+                        person.shrink_to_fit();
                     }
-                    directory.people.insert(record.person_id, Stored { value, versions: record.versions });
+                    let stored = Stored { value, versions: record.versions };
+                    self.people.insert(record.person_id, Box::new(stored));
                 }
                 LinkRecord::KIND => {
                     let record: LinkRecord = item.read()?;
                     let value = open(&tenant.key, &record.key(), record.versions.visible(generation))?;
-                    directory.links.insert(
-                        (record.pupil_id, record.contact_id),
-                        Stored { value, versions: record.versions },
-                    );
+                    let stored = Stored { value, versions: record.versions };
+                    self.links.insert((record.pupil_id, record.contact_id), Box::new(stored));
                 }
                 _ => {}
             }
         }
-        Ok(directory)
+        Ok(())
     }
 
     /// The stored versions of a person or link.

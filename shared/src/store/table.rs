@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
+    operation::query::builders::QueryFluentBuilder,
     types::{AttributeValue, KeysAndAttributes, Put, ReturnValue, TransactWriteItem, Update as SdkUpdate},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -161,6 +162,23 @@ pub struct Tables {
     names: HashMap<TableName, String>,
 }
 
+/// All that a query answers, page by page.
+async fn pages<E: From<StoreError>>(
+    query: QueryFluentBuilder,
+    mut visit: impl FnMut(Vec<Item>) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let mut start = None;
+    loop {
+        let answer = query.clone().set_exclusive_start_key(start).send().await;
+        let answer = answer.map_err(|error| failed("Query", &error))?;
+        visit(answer.items.unwrap_or_default().into_iter().map(Item).collect())?;
+        start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        if start.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 impl Tables {
     /// The tables under their physical names.
     pub fn new(client: Client, names: HashMap<TableName, String>) -> Self {
@@ -270,53 +288,52 @@ impl Tables {
         range: (&str, &str),
     ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(self.name(table)?)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(range.0.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(range.1.to_owned()))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed("Query", &error))?;
-            items.extend(answer.items.unwrap_or_default().into_iter().map(Item));
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok(items);
-            }
-        }
+        self.query_pages(table, pk, range, |page| {
+            items.extend(page);
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+        Ok(items)
+    }
+
+    /// As [`Self::query_range`], a page at a time: a school's directory as items takes several times what is made of them.
+    pub async fn query_pages<E: From<StoreError>>(
+        &self,
+        table: TableName,
+        pk: &str,
+        range: (&str, &str),
+        visit: impl FnMut(Vec<Item>) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.name(table)?)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(range.0.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(range.1.to_owned()));
+        pages(query, visit).await
     }
 
     /// The keys that the directory's index holds for a reference. Eventually consistent: read the items before
     /// anything is decided.
     pub async fn find(&self, table: TableName, reference: &str) -> Result<Vec<Key>, StoreError> {
         let mut keys = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(self.name(table)?)
-                .index_name("by_ref")
-                .key_condition_expression("#ref = :ref")
-                .expression_attribute_names("#ref", "ref")
-                .expression_attribute_values(":ref", AttributeValue::S(reference.to_owned()))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed("Query", &error))?;
-            keys.extend(answer.items.unwrap_or_default().into_iter().map(|item| Item(item).key()));
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok(keys);
-            }
-        }
+        let query = self
+            .client
+            .query()
+            .table_name(self.name(table)?)
+            .index_name("by_ref")
+            .key_condition_expression("#ref = :ref")
+            .expression_attribute_names("#ref", "ref")
+            .expression_attribute_values(":ref", AttributeValue::S(reference.to_owned()));
+        pages(query, |items| {
+            keys.extend(items.iter().map(Item::key));
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+        Ok(keys)
     }
 
     /// Puts a record if the condition holds.

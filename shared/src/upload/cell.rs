@@ -49,7 +49,8 @@ pub fn text(raw: &str) -> Option<String> {
 
 /// A year group without the words around it: `Year 3`, `NC Year 03` and `3` are one, `Reception` is `R`.
 pub fn year_group(raw: &str) -> Option<String> {
-    if let [b'1'..=b'9'] = raw.as_bytes() {
+    if let [b'1'..=b'9' | b'R' | b'N'] | [b'1', b'0'..=b'9'] = raw.as_bytes() {
+        // As most are.
         return Some(raw.to_owned());
     }
     let text = text(raw)?.to_uppercase();
@@ -149,7 +150,8 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     if FILLERS.iter().any(|filler| email.expose().starts_with(filler)) {
         return Err(Code::EmailPlaceholder);
     }
-    let mistyped = email.expose().rsplit_once('@').is_some_and(|(_, host)| MISTYPED.contains(&host));
+    let is_host = |host: &&str| email.expose().strip_suffix(host).is_some_and(|rest| rest.ends_with('@'));
+    let mistyped = MISTYPED.iter().any(is_host);
     Ok(Some((email, mistyped)))
 }
 

@@ -53,7 +53,7 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// A date as it is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     /// The number of a day, as Excel counts.
     Serial(u32),
@@ -63,7 +63,7 @@ enum Written {
     Ordered { first: i8, second: i8, year: Year },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Year {
     Whole(i16),
     TwoDigits(i16),
@@ -133,6 +133,22 @@ enum Piece {
 }
 
 fn parse(raw: &str) -> Option<Written> {
+    plain(raw.as_bytes()).or_else(|| pieces(raw))
+}
+
+/// `27/01/2015`, as nearly all are, which are read again and again.
+fn plain(raw: &[u8]) -> Option<Written> {
+    let raw: &[u8; 10] = raw.try_into().ok()?;
+    if (raw[2], raw[5]) != (b'/', b'/') {
+        return None;
+    }
+    let digit = |at: usize| raw[at].is_ascii_digit().then(|| i16::from(raw[at] - b'0'));
+    let two = |at| i8::try_from(digit(at)? * 10 + digit(at + 1)?).ok();
+    let year = Year::Whole(i16::from(two(6)?) * 100 + i16::from(two(8)?));
+    Some(Written::Ordered { first: two(0)?, second: two(3)?, year })
+}
+
+fn pieces(raw: &str) -> Option<Written> {
     use Piece::{Month, Number};
     let (pieces, count) = split(raw)?;
     let small = |value| i8::try_from(value).ok();

@@ -138,6 +138,13 @@ proptest! {
     }
 
     #[test]
+    fn a_plain_date_is_read_as_any_other(raw in "[0-9]{2}/[0-9]{2}/[0-9]{4}|[0-9/]{10}") {
+        if let Some(written) = plain(raw.as_bytes()) {
+            prop_assert_eq!(Some(written), pieces(&raw));
+        }
+    }
+
+    #[test]
     fn a_day_is_read_back_however_it_is_written(days in 0i32..8000, form in 0usize..10) {
         let day = date(2004, 1, 1).checked_add(Span::new().days(days)).unwrap();
         let written = day.strftime(["%d/%m/%Y", "%-d/%-m/%Y", "%m/%d/%Y", "%Y-%m-%d", "%Y%m%d", "%-d %B %Y", "%d-%b-%Y", "%B %-d, %Y", "%A %d %b %Y", "%Y-%m-%dT%H:%M:%SZ"][form]).to_string();

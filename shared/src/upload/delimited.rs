@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use memchr::{memchr_iter, memchr3};
 
 use super::{
     MAX_ROWS, Refusal, column,
@@ -22,7 +23,7 @@ pub struct Delimited {
     pub encoding: &'static str,
     /// The cells, one behind the other.
     cells: String,
-    /// Where each ends.
+    /// Where each ends, with what stands behind it.
     ends: Vec<u32>,
     lines: Vec<Line>,
 }
@@ -36,6 +37,8 @@ struct Line {
     cells: u32,
     /// How many it has with them.
     width: u32,
+    /// How many bytes behind each cell are not of it: a line without quotation marks is kept with its separators.
+    behind: u32,
 }
 
 impl Delimited {
@@ -51,34 +54,28 @@ impl Delimited {
         let text = without_spaces_before_quotes(text, separator);
         let mut parser = Parser::new(&text, separator, usual_width);
         while parser.step()? {}
-        let Parser { mut buffer, used, ends, lines, .. } = parser;
-        buffer.truncate(used);
-        buffer.shrink_to_fit();
-        // Only separators and quotation marks were taken out.
-        let cells = String::from_utf8(buffer).map_err(|_| Refusal::UnknownEncoding)?;
-        Ok(Self { encoding, cells, ends, lines })
+        parser.finish(encoding)
     }
 }
 
 impl Records for Delimited {
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<(), Refusal>) -> Result<(), Refusal> {
-        let (mut cells, mut next, mut from, mut cell, mut rest) = (Vec::new(), 1, 0, 0, self.cells.as_str());
+    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal> {
+        let (mut cells, mut next, mut from, mut cell, mut wanted) = (Vec::new(), 1, 0, 0, usize::MAX);
         for line in &self.lines {
             for blank in next..line.row {
-                visit(blank, &[])?;
+                wanted = visit(blank, &[])?;
             }
             next = line.row + 1;
             cells.clear();
-            let upto = line.cells as usize;
-            for end in self.ends.get(cell..upto).unwrap_or_default() {
-                let length = (*end - from) as usize;
-                let (text, behind) = rest.split_at_checked(length).unwrap_or_default();
-                (from, rest) = (*end, behind);
-                cells.push(text);
+            let (behind, ends) = (line.behind as usize, &self.ends[cell..line.cells as usize]);
+            let mut start = from;
+            for end in ends.iter().take(wanted) {
+                cells.push(self.cells.get(start..*end as usize - behind).unwrap_or_default());
+                start = *end as usize;
             }
-            cell = upto;
-            cells.resize(cells.len().max(MAX_COLUMNS.min(line.width as usize)), "");
-            visit(line.row, &cells)?;
+            (from, cell) = (ends.last().map_or(from, |end| *end as usize), line.cells as usize);
+            cells.resize(cells.len().max(wanted.min(MAX_COLUMNS).min(line.width as usize)), "");
+            wanted = visit(line.row, &cells)?;
         }
         Ok(())
     }
@@ -105,18 +102,14 @@ fn separator(text: &str, said: Option<u8>) -> (u8, u32) {
         let mut parser = Parser::new(sample, *separator, u32::MAX);
         // Cut off as it is, the sample may end in a mark that is closed behind it.
         while parser.lines.len() < HEAD && parser.step() == Ok(true) {}
-        let cells = parser.ends.iter().scan(0, |from, end| {
-            let from = std::mem::replace(from, *end as usize);
-            Some(std::str::from_utf8(&parser.buffer[from..*end as usize]).unwrap_or_default())
+        let Ok(table) = parser.finish("") else { continue };
+        let mut names = 0;
+        let is_known = |cell: &&&str| column::recognise(&column::fold(cell)).is_some();
+        let _ = table.each(&mut |_, cells| {
+            names = names.max(cells.iter().filter(is_known).count());
+            Ok(usize::MAX)
         });
-        let known: Vec<bool> = cells.map(|cell| column::recognise(&column::fold(cell)).is_some()).collect();
-        let (mut names, mut from, mut widths) = (0, 0, Vec::new());
-        for line in &parser.lines {
-            let to = line.cells as usize;
-            names = names.max(known[from..to].iter().filter(|known| **known).count());
-            widths.push(line.width);
-            from = to;
-        }
+        let mut widths: Vec<u32> = table.lines.iter().map(|line| line.width).collect();
         widths.sort_unstable();
         let alike =
             widths.chunk_by(|a, b| a == b).map(|group| (group.len() * (group[0] as usize - 1), group[0]));
@@ -156,12 +149,12 @@ impl State {
 fn without_spaces_before_quotes(text: &str, separator: u8) -> Cow<'_, str> {
     // Marks behind a space in the middle of a cell are common, and none of them begins one.
     let bytes = text.as_bytes();
-    let behind = bytes.iter().zip(bytes.iter().skip(1)).zip(bytes.iter().skip(2));
-    let begins_cell = behind.fold(false, |found, ((before, space), mark)| {
-        let is_start = [separator, b' ', b'\r', b'\n'].contains(before);
-        found || is_start && *space == b' ' && *mark == b'"'
+    let begins_cell = memchr_iter(b'"', bytes).any(|mark| match bytes[..mark] {
+        [b' '] => true,
+        [.., before, b' '] => [separator, b' ', b'\r', b'\n'].contains(&before),
+        _ => false,
     });
-    if !begins_cell && !text.starts_with(" \"") {
+    if !begins_cell {
         return Cow::Borrowed(text);
     }
     let (mut out, mut kept, mut spaces, mut state) = (String::new(), 0, 0, State::Start);
@@ -247,10 +240,56 @@ impl<'t> Parser<'t> {
     /// Reads a record; false where there is none left.
     fn step(&mut self) -> Result<bool, Refusal> {
         self.pass_empty_lines();
-        let (start, from) = (self.at, self.used);
-        if start == self.text.len() {
+        if self.at == self.text.len() {
             return Ok(false);
         }
+        if !self.plain()? {
+            self.marked()?;
+        }
+        self.row += 1;
+        Ok(true)
+    }
+
+    /// Reads a line that has no quotation marks, as nearly all do: what the reader would make of it is plain, and several times as
+    /// dear. False where it has, and where only the reader knows (at the very beginning it passes over a byte order mark).
+    fn plain(&mut self) -> Result<bool, Refusal> {
+        let rest = &self.text[self.at..];
+        let length = memchr3(b'"', b'\r', b'\n', rest).unwrap_or(rest.len());
+        if self.at == 0 || self.has_nul || rest.get(length) == Some(&b'"') {
+            return Ok(false);
+        }
+        let (from, before) = (number(self.used)?, self.ends.len());
+        let (mut start, mut end, mut kept) = (from, from, before);
+        let mut close = |end| {
+            self.ends.push(end);
+            if end - start > 1 {
+                kept = self.ends.len();
+            }
+            start = end;
+        };
+        for byte in &rest[..length] {
+            end += 1;
+            if *byte == self.separator {
+                close(end);
+            }
+        }
+        close(end + 1);
+        let width = number(self.ends.len() - before)?;
+        // Of the cells at the end that are empty, none is kept.
+        self.ends.truncate(kept);
+        let used = self.ends[before..].last().map_or(0, |end| (end - from) as usize);
+        // The last cell of all may have nothing behind it.
+        let there = used.min(rest.len());
+        self.buffer[self.used..self.used + there].copy_from_slice(&rest[..there]);
+        self.used += used;
+        self.at += rest.len().min(length + 1);
+        self.keep(kept - before, width, 1)?;
+        Ok(true)
+    }
+
+    /// Reads a record that may have quotation marks.
+    fn marked(&mut self) -> Result<(), Refusal> {
+        let (start, from) = (self.at, self.used);
         let mut width = 0;
         loop {
             // The last line may lack its end. If even that does not end the record, a quotation mark is open.
@@ -270,9 +309,25 @@ impl<'t> Parser<'t> {
                 _ => return Err(Refusal::OpenQuote { row: self.row }),
             }
         }
-        self.keep(start, from, width)?;
-        self.row += 1;
-        Ok(true)
+        let (row, record) = (self.row, &self.buffer[from..self.used]);
+        let ends = &self.own_ends[..width];
+        if self.has_nul
+            && let Some(nul) = record.iter().position(|byte| *byte == 0)
+        {
+            let column = number(ends.partition_point(|end| *end <= nul) + 1)?;
+            return Err(Refusal::NulCharacter { row, column });
+        }
+        if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
+            && swallows_rows(&self.text[start..self.at], self.separator, self.usual_width)
+        {
+            return Err(Refusal::OpenQuote { row });
+        }
+        let kept = ends.iter().rposition(|end| *end != record.len()).map_or(0, |last| last + 2).min(width);
+        let kept = if record.is_empty() { 0 } else { kept.max(1) };
+        for end in &ends[..kept] {
+            self.ends.push(number(from + end)?);
+        }
+        self.keep(kept, number(width)?, 0)
     }
 
     /// A spreadsheet numbers empty lines; the reader would pass over them in silence.
@@ -293,36 +348,30 @@ impl<'t> Parser<'t> {
     }
 
     /// Keeps the record that was just read, if it holds anything.
-    fn keep(&mut self, start: usize, from: usize, width: usize) -> Result<(), Refusal> {
-        let (row, record) = (self.row, &self.buffer[from..self.used]);
-        let ends = &self.own_ends[..width];
-        let number = |count: usize| u32::try_from(count).map_err(|_| Refusal::TooLarge);
-        if self.has_nul
-            && let Some(nul) = record.iter().position(|byte| *byte == 0)
-        {
-            let column = number(ends.partition_point(|end| *end <= nul) + 1)?;
-            return Err(Refusal::NulCharacter { row, column });
-        }
-        if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
-            && swallows_rows(&self.text[start..self.at], self.separator, self.usual_width)
-        {
-            return Err(Refusal::OpenQuote { row });
-        }
-        let kept = ends.iter().rposition(|end| *end != record.len()).map_or(0, |last| last + 2).min(width);
-        let kept = if record.is_empty() { 0 } else { kept.max(1) };
-        if kept == 0 {
+    fn keep(&mut self, cells: usize, width: u32, behind: u32) -> Result<(), Refusal> {
+        if cells == 0 {
             return Ok(());
         }
         // Titles and totals are no rows; the count that matters is taken when they are known.
         if self.lines.len() > MAX_ROWS + 10 * HEAD {
             return Err(Refusal::TooManyRows);
         }
-        for end in &ends[..kept] {
-            self.ends.push(number(from + end)?);
-        }
-        self.lines.push(Line { row, cells: number(self.ends.len())?, width: number(width)? });
+        self.lines.push(Line { row: self.row, cells: number(self.ends.len())?, width, behind });
         Ok(())
     }
+
+    /// All that was read.
+    fn finish(mut self, encoding: &'static str) -> Result<Delimited, Refusal> {
+        self.buffer.truncate(self.used);
+        self.buffer.shrink_to_fit();
+        // Only separators and quotation marks were taken out.
+        let cells = String::from_utf8(self.buffer).map_err(|_| Refusal::UnknownEncoding)?;
+        Ok(Delimited { encoding, cells, ends: self.ends, lines: self.lines })
+    }
+}
+
+fn number(count: usize) -> Result<u32, Refusal> {
+    u32::try_from(count).map_err(|_| Refusal::TooLarge)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn rows(bytes: &[u8]) -> Result<Rows, Refusal> {
         if !cells.is_empty() {
             rows.push((number, cells.iter().map(|cell| (*cell).to_owned()).collect()));
         }
-        Ok(())
+        Ok(usize::MAX)
     })?;
     Ok(rows)
 }
@@ -86,7 +86,7 @@ fn edge_case_63_rows_keep_the_numbers_that_a_spreadsheet_shows() {
         let table = Delimited::open(text.as_bytes()).unwrap();
         let visit = &mut |number, _: &[&str]| {
             numbers.push(number);
-            Ok(())
+            Ok(usize::MAX)
         };
         table.each(visit).unwrap();
         assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
@@ -142,7 +142,7 @@ fn recipient_csv_8_a_hundred_thousand_commas_cost_nothing() {
     assert_eq!((table.lines.len(), table.ends.len()), (101, 101));
     let visit = &mut |_, cells: &[&str]| {
         assert_eq!(cells.len(), MAX_COLUMNS);
-        Ok(())
+        Ok(usize::MAX)
     };
     table.each(visit).unwrap();
 }
@@ -260,6 +260,25 @@ proptest! {
         let _ = rows(&bytes);
     }
 
+    /// Who asks for fewer cells is given the first of the same.
+    #[test]
+    fn the_cells_that_are_asked_for_are_given(text in "a,b\n([ab\",\n]{0,20}|[ab,\n]{0,20}){1,4}", wanted in 0_usize..4) {
+        let Ok(table) = Delimited::open(text.as_bytes()) else { return Ok(()) };
+        let given = |wanted| {
+            let mut given = Vec::new();
+            let _ = table.each(&mut |number, cells| {
+                given.push((number, cells.iter().take(if given.is_empty() { 0 } else { wanted }).map(|cell| (*cell).to_owned()).collect::<Vec<_>>()));
+                Ok(wanted)
+            });
+            given
+        };
+        let mut all = given(usize::MAX);
+        for (_, cells) in &mut all {
+            cells.truncate(wanted);
+        }
+        prop_assert_eq!(given(wanted), all);
+    }
+
     /// What a program writes by the book is read as it was written.
     #[test]
     fn what_is_written_is_read(
@@ -286,9 +305,9 @@ proptest! {
         prop_assert_eq!(read, table);
     }
 
-    /// Whatever the quotation marks, the records are those of the reader that the rest of the world uses.
+    /// Whatever the quotation marks, and without any, the records are those of the reader that the rest of the world uses.
     #[test]
-    fn records_are_those_of_the_csv_crate(text in "[ab\",;\n\r]{1,60}") {
+    fn records_are_those_of_the_csv_crate(text in "[ab\",;\n\r]{1,60}|([aé,]{0,9}(\n|\r|\r\n|\"[a,\n]\",)){1,9}[a,]{0,9}") {
         let text = format!("sep=,\n{text}");
         let Ok(read) = rows(text.as_bytes()) else { return Ok(()) };
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text.as_bytes()[6..]);

@@ -38,18 +38,21 @@ impl Roll {
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     }
 
-    /// As far as role, kind and the first letters tell two apart, which is nearly always.
-    fn rank(&self, at: usize) -> (Role, [u8; 8]) {
+    /// As far as role, kind and the first letters tell two apart, which is nearly always. Whom the file only refers to comes last.
+    fn rank(&self, at: usize) -> u128 {
         let (kind, text) = match self.identity(at) {
             Identity::Id(id) => (0, id.id.as_str()),
             Identity::Likeness(text) => (1, text),
             Identity::InFamily(..) => (2, ""),
         };
-        let mut rank = [kind; 8];
-        for (to, from) in rank[1..].iter_mut().zip(text.bytes().chain(std::iter::repeat(0))) {
-            *to = from;
-        }
-        (self.people[at].value.role, rank)
+        let mut rank = [0; 16];
+        rank[..3].copy_from_slice(&[
+            self.referred.contains_key(&at).into(),
+            self.people[at].value.role as u8,
+            kind,
+        ]);
+        rank[3..].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        u128::from_be_bytes(rank)
     }
 
     /// By role and identity; a contact without id by the pupil's, and not by where the pupil happens to stand.
@@ -67,17 +70,13 @@ impl Roll {
     /// Brings people and ties into an order that is not the file's, without those who were joined with others: rows that were sorted
     /// in another way plan the same.
     fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
-        // Whom it only refers to come last.
-        let is_absent = |at: usize| self.referred.contains_key(&at);
-        let mut order: Vec<usize> = (0..self.people.len()).filter(|at| !joined.contains_key(at)).collect();
-        order.sort_by_cached_key(|at| (is_absent(*at), self.rank(*at)));
-        order
-            .chunk_by_mut(|one, other| {
-                is_absent(*one) == is_absent(*other) && self.rank(*one) == self.rank(*other)
-            })
-            .for_each(|alike| alike.sort_unstable_by(|one, other| self.compare(*one, *other)));
+        let kept = (0..self.people.len()).filter(|at| !joined.contains_key(at));
+        let mut order: Vec<_> = kept.map(|at| (self.rank(at), at)).collect();
+        order.sort_unstable_by(|(rank, one), (another, other)| {
+            rank.cmp(another).then_with(|| self.compare(*one, *other))
+        });
         let mut places = vec![0; self.people.len()];
-        for (place, at) in order.iter().enumerate() {
+        for (place, (.., at)) in order.iter().enumerate() {
             places[*at] = place;
         }
         let moved = |key: Key| match key {
@@ -88,7 +87,7 @@ impl Roll {
         let mut people: Vec<_> = mem::take(&mut self.people).into_iter().zip(keys).map(Some).collect();
         let mut referred = mem::take(&mut self.referred);
         self.people.reserve_exact(order.len());
-        for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
+        for (at, (entry, key)) in order.into_iter().filter_map(|(.., at)| Some((at, people[at].take()?))) {
             if let Some((finding, id)) = referred.remove(&at).zip(entry.value.source_ids.first()) {
                 self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
             } else {
@@ -193,7 +192,7 @@ impl Roll {
     fn shared_contact_points(&mut self) {
         /// Two parents, four grandparents and a childminder may share one; more is a filler.
         const TOO_MANY: usize = 8;
-        let mut holders: HashMap<&str, (usize, u32)> = HashMap::new();
+        let mut holders: HashMap<&str, (usize, u32)> = HashMap::with_capacity(self.people.len());
         for (_, entry) in self.of(Role::Contact) {
             for point in contact_points_of(&entry.value) {
                 let (count, row) = holders.entry(point).or_insert((0, entry.row));

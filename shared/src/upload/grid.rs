@@ -31,12 +31,13 @@ const COLUMNS_SHOWN: usize = 50;
 /// What has rows of cells.
 pub trait Records {
     /// Visits every row in turn, under the number that a spreadsheet shows, with as many cells as it has: empty rows in
-    /// between too, and a line break in quotation marks makes no row. Does the same when it is called again.
+    /// between too, and a line break in quotation marks makes no row. The visitor tells how many cells of the next row it has a
+    /// use for, and may be given more. Does the same when it is called again.
     ///
     /// # Errors
     /// What the visitor refuses.
     #[expect(clippy::type_complexity, reason = "a name for the visitor would hide what it is given")]
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<(), Refusal>) -> Result<(), Refusal>;
+    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal>;
 }
 
 /// Reads a table.
@@ -44,11 +45,12 @@ pub trait Records {
 /// # Errors
 /// A table without a column that we know, or without any that says who a row is about, is refused.
 pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-    let mut survey = Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new() };
-    records.each(&mut |number, cells| survey.row(number, cells))?;
+    let mut survey =
+        Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new(), wanted: usize::MAX };
+    records.each(&mut |number, cells| survey.row(number, cells).map(|()| survey.wanted))?;
     let (layout, width, tallies) = survey.finish()?;
     let mut rows = Rows::new(layout, width, &tallies, intake);
-    records.each(&mut |number, cells| rows.row(number, cells, intake))
+    records.each(&mut |number, cells| rows.row(number, cells, intake).map(|()| usize::MAX))
 }
 
 /// Whether a cell holds nothing that could be seen.
@@ -66,6 +68,8 @@ struct Survey<'m> {
     /// How far out there is data.
     width: usize,
     tallies: Vec<Tally>,
+    /// How many cells of a row it still looks at.
+    wanted: usize,
 }
 
 /// What the dates of a column show.
@@ -109,6 +113,10 @@ impl Survey<'_> {
         self.tallies = dates.map(|held| Tally { index: held.index, ..Tally::default() }).collect();
         let below: Vec<_> =
             std::mem::take(&mut self.head).into_iter().filter(|(row, _)| *row > layout.header).collect();
+        if layout.names.len() <= COLUMNS_SHOWN {
+            // Of all that is below, only the dates are looked at.
+            self.wanted = self.tallies.iter().map(|tally| tally.index + 1).max().unwrap_or_default();
+        }
         self.layout = Some(layout);
         for (number, cells) in below {
             self.row(number, &cells.iter().map(String::as_str).collect::<Vec<_>>())?;

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     finding::{Code, Finding},
     likeness,
-    roll::{Entry, Key, Roll, contact_points_of, family_key, full_fold, is_somebody_else, pupil_key},
+    roll::{Entry, Key, Roll, contact_points_of, family_key, full_fold, pupil_key},
 };
 use crate::{
     id::PersonId,
-    person::{Person, Role, SourceId, guardianship::Relationship, store::Directory},
+    person::{Person, Role, SourceId, guardianship::Relationship, name::fold, store::Directory},
 };
 
 /// Who an entry of the file is.
@@ -363,3 +363,24 @@ fn holders<'i, 'd>(index: &'i Index<'d>, id: &SourceId) -> &'i Index<'d> {
 
 /// A family (contacts only) and what somebody is known by in it.
 type Known = (Option<PersonId>, String);
+
+/// Whether two names are both there and not the same.
+pub(super) fn differ(one: &str, other: &str) -> bool {
+    if one == other {
+        return false;
+    }
+    let (one, other) = (fold(one), fold(other));
+    !one.is_empty() && !other.is_empty() && one != other
+}
+
+/// Whether one id stands for two people: the whole name differs, and so does the date of birth as far as it is known; or
+/// one part of the name and the date. One of them alone is a correction.
+pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
+    let given = differ(before.name.given(), after.name.given());
+    let family = differ(before.name.family(), after.name.family());
+    match (before.date_of_birth, after.date_of_birth) {
+        (Some(one), Some(other)) if one == other => false,
+        (Some(_), Some(_)) => given || family,
+        _ => given && family,
+    }
+}

@@ -59,7 +59,7 @@ impl Hasher for AsItIs {
     }
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.write_u64(self.0 << 8 | u64::from(*byte));
+            self.0 = self.0 << 8 | u64::from(*byte);
         }
     }
     fn write_u64(&mut self, hash: u64) {

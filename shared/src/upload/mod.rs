@@ -34,6 +34,7 @@ mod row;
 mod safety;
 pub mod sds;
 pub mod store;
+mod twice;
 pub mod undo;
 pub mod wonde;
 pub mod workbook;

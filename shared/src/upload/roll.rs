@@ -1,7 +1,7 @@
 //! Rows to families: who the file says is on roll, who their contacts are, what ties them, and who works at the school.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     sync::Arc,
 };
 
@@ -11,6 +11,7 @@ use super::{
     cell,
     column::Column,
     finding::{Code, Finding},
+    identity::{differ, is_somebody_else},
     index::Index,
     intake::UPN,
     likeness,
@@ -183,16 +184,14 @@ impl Roll {
     }
 
     /// Adds somebody whom the file has not named before, and tells their place. Gives back who they are where it has.
-    // Moved at once by the one caller: a box for each further row would cost more than it saves.
-    #[expect(clippy::result_large_err)]
-    fn meet(&mut self, row: u32, key: Key, person: Person) -> Result<usize, (usize, Person)> {
+    fn meet(&mut self, row: u32, key: Key, person: Person) -> (usize, Option<Person>) {
         match self.locate(&key, &person) {
-            Err(hash) => Ok(self.add(hash, key, row, person)),
+            Err(hash) => (self.add(hash, key, row, person), None),
             Ok(at) if self.referred.remove(&at).is_some() => {
                 self.people[at] = Entry { row, value: Arc::new(person) };
-                Ok(at)
+                (at, None)
             }
-            Ok(at) => Err((at, person)),
+            Ok(at) => (at, Some(person)),
         }
     }
 
@@ -247,14 +246,11 @@ impl Roll {
         } else {
             Key::Id
         };
-        match self.meet(row.number, key, person) {
-            Ok(_) => {}
-            Err((first, person)) if is_somebody_else(&self.people[first].value, &person) => {
-                self.find(row, None, Code::IdReused);
+        if let (first, Some(person)) = self.meet(row.number, key, person) {
+            if is_somebody_else(&self.people[first].value, &person) {
+                return self.find(row, None, Code::IdReused);
             }
-            Err((first, person)) => {
-                Arc::make_mut(&mut self.people[first].value).add_contact_points(&person);
-            }
+            Arc::make_mut(&mut self.people[first].value).add_contact_points(&person);
         }
     }
 
@@ -316,8 +312,8 @@ impl Roll {
         }
         let key = if pupil.source_ids.is_empty() { Key::Likeness(pupil_key(&pupil).into()) } else { Key::Id };
         match self.meet(row.number, key, pupil) {
-            Ok(at) => Some(at),
-            Err((first, pupil)) => self.pupil_again(row, first, pupil).then_some(first),
+            (at, None) => Some(at),
+            (first, Some(pupil)) => self.pupil_again(row, first, pupil).then_some(first),
         }
     }
 
@@ -386,30 +382,27 @@ impl Roll {
         } else {
             Key::Id
         };
-        let contact = match self.meet(row.number, key, contact) {
-            Ok(at) => at,
-            Err((first, contact)) => {
-                let known = &self.people[first].value;
-                if matches!(self.keys[first], Key::InFamily(..)) {
-                    // Father and son, say, with one name (case 12): without ids, title and relationship alone tell them apart.
-                    let titles = (&known.title, &contact.title);
-                    let tie = self.links.get(&(pupil, first)).map(|first| first.value.relationship);
-                    if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other))
-                        || tie.is_some_and(|tie| likeness::contradict_to_one(tie, relationship))
-                    {
-                        return self.find(row, None, Code::Ambiguous);
-                    }
+        let (at, again) = self.meet(row.number, key, contact);
+        if let Some(contact) = again {
+            let known = &self.people[at].value;
+            if matches!(self.keys[at], Key::InFamily(..)) {
+                // Father and son, say, with one name (case 12): without ids, title and relationship alone tell them apart.
+                let titles = (&known.title, &contact.title);
+                let tie = self.links.get(&(pupil, at)).map(|first| first.value.relationship);
+                if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other))
+                    || tie.is_some_and(|tie| likeness::contradict_to_one(tie, relationship))
+                {
+                    return self.find(row, None, Code::Ambiguous);
                 }
-                if differ(known.name.given(), contact.name.given()) {
-                    // A household's id, say: mother and father are two people, and so are their messages.
-                    let place = row.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
-                    return self.find(row, place, Code::IdReused);
-                }
-                Arc::make_mut(&mut self.people[first].value).add_contact_points(&contact);
-                first
             }
-        };
-        self.link(row, (pupil, contact), relationship);
+            if differ(known.name.given(), contact.name.given()) {
+                // A household's id, say: mother and father are two people, and so are their messages.
+                let place = row.cell(Role::Contact, Field::SourceId).map(|(place, _)| place);
+                return self.find(row, place, Code::IdReused);
+            }
+            Arc::make_mut(&mut self.people[at].value).add_contact_points(&contact);
+        }
+        self.link(row, (pupil, at), relationship);
     }
 
     fn link(&mut self, row: &Row<'_>, ends: (usize, usize), relationship: Relationship) {
@@ -426,11 +419,13 @@ impl Roll {
                 .is_some_and(|(_, raw)| cell::restricted(raw)),
             ..Link::default()
         };
-        let Some(first) = self.links.get_mut(&ends) else {
-            self.links.insert(ends, Entry { row: row.number, value: link });
-            return;
+        let kept = match self.links.entry(ends) {
+            btree_map::Entry::Occupied(first) => &mut first.into_mut().value,
+            btree_map::Entry::Vacant(place) => {
+                place.insert(Entry { row: row.number, value: link });
+                return;
+            }
         };
-        let kept = &mut first.value;
         let said = |responsibility| responsibility != Responsibility::Unknown;
         let mut fields = Vec::new();
         if said(link.parental_responsibility)
@@ -487,25 +482,4 @@ pub(super) fn pupil_key(person: &Person) -> String {
 fn is_as_legal(preferred: &PersonName, legal: &PersonName) -> bool {
     let same = |one: &str, other: &str| one.is_empty() || one == other;
     same(preferred.given(), legal.given()) && same(preferred.family(), legal.family())
-}
-
-/// Whether two names are both there and not the same.
-fn differ(one: &str, other: &str) -> bool {
-    if one == other {
-        return false;
-    }
-    let (one, other) = (fold(one), fold(other));
-    !one.is_empty() && !other.is_empty() && one != other
-}
-
-/// Whether one id stands for two people: the whole name differs, and so does the date of birth as far as it is known; or
-/// one part of the name and the date. One of them alone is a correction.
-pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
-    let given = differ(before.name.given(), after.name.given());
-    let family = differ(before.name.family(), after.name.family());
-    match (before.date_of_birth, after.date_of_birth) {
-        (Some(one), Some(other)) if one == other => false,
-        (Some(_), Some(_)) => given || family,
-        _ => given && family,
-    }
 }

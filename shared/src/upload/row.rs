@@ -35,17 +35,17 @@ pub(super) struct Row<'r> {
     /// The names of the columns.
     labels: &'r [String],
     /// Of each role's fields, the first cell that is not empty, counted from 1: a row is asked for more than it has cells.
-    first: [[usize; FIELDS]; ROLES],
+    first: [[u16; FIELDS]; ROLES],
 }
 
 impl<'r> Row<'r> {
     /// A row of cells.
     pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [String]) -> Self {
         let mut first = [[0; FIELDS]; ROLES];
-        for (index, (place, text)) in cells.iter().enumerate() {
+        for (index, (place, text)) in (1..).zip(cells) {
             let first = &mut first[place.column.role as usize][place.column.field as usize];
             if *first == 0 && holds_anything(text) {
-                *first = index + 1;
+                *first = index;
             }
         }
         Self { number, cells, today, labels, first }
@@ -55,7 +55,7 @@ impl<'r> Row<'r> {
     fn from(&self, role: Role, field: Field) -> &'r [(Place, &'r str)] {
         match self.first[role as usize][field as usize] {
             0 => &[],
-            first => &self.cells[first - 1..],
+            first => &self.cells[usize::from(first) - 1..],
         }
     }
 

@@ -67,7 +67,7 @@ impl Workbook {
 }
 
 impl Records for Workbook {
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal> {
         self.table.each(visit)
     }
 }

@@ -237,9 +237,9 @@ impl School {
     }
 }
 
-fn stored<T>(value: T) -> Stored<T> {
+fn stored<T>(value: T) -> Box<Stored<T>> {
     let live = Version { generation: 0, upload_id: None, written_at: 0, details: None };
-    Stored { value: Some(value), versions: Versions { rev: 1, live, former: None } }
+    Box::new(Stored { value: Some(value), versions: Versions { rev: 1, live, former: None } })
 }
 
 /// The tie of somebody who is responsible.

@@ -97,7 +97,7 @@ impl Table {
 
     pub(super) fn each<V>(&self, visit: &mut V) -> Result<(), Refusal>
     where
-        V: FnMut(u32, &[&str]) -> Result<(), Refusal> + ?Sized,
+        V: FnMut(u32, &[&str]) -> Result<usize, Refusal> + ?Sized,
     {
         let mut record = Vec::new();
         let mut from = 0;
