@@ -10,7 +10,7 @@ use crate::{
     families::{seen, sign_in, taken, verdict},
     inbox::{is_not_there, post, sent, subjects},
     messages::send,
-    parents::{address, but, claim, link, looked_at, mother, person, place},
+    parents::{address, but, claim, link, looked_at, mother, person, place, session},
     sheet::{EMAIL, MOBILE, RELATIONSHIP, Row, Sheet},
     world::{DEADLINE, World, new_school, text},
 };
@@ -146,7 +146,9 @@ async fn edge_case_25_a_restricted_parent_decides_no_claim_about_the_child() {
 
 #[tokio::test]
 async fn edge_case_25_a_restricted_parent_finds_nothing_of_the_family_at_work() {
-    let others = (511..523).map(Row::family).collect();
+    // The mother has a child with somebody else, of whom nothing keeps him away.
+    let bea = || Row::family(510).with(place::GIVEN, "Bea").with(place::PUPIL_ID, "P9510");
+    let others = (511..523).map(Row::family).chain([bea()]).collect();
     let school = Apart::new(510, "office#2,sender#2,dpo#2", "dpo2-office2-sender2", others).await;
     let (world, him) = (&school.world, school.him);
     let message = send(world, &crate::messages::draft(world, "service", &["email"])).await;
@@ -154,10 +156,18 @@ async fn edge_case_25_a_restricted_parent_finds_nothing_of_the_family_at_work() 
     let recipients = format!("/messages/{message}/recipients");
     assert!(school.names(&json!(world.list(him, &recipients).await)));
     world.get("office", &format!("/people/{}", school.pupil)).await.expect(200);
-    // A file in which the mother and another pupil have other ids: somebody has to say that they are the same.
+    let hers = session(world, 510, 0).await;
+    assert_eq!(seen(world, &hers).await, ["Ada", "Bea"]);
+    let account = text(&world.get(&hers, "/v1/me").await.expect(200)["account_id"]).to_owned();
+    // A file in which the mother and another child have other ids: somebody has to say that they are the same.
     let rows =
         [Row::family(510).with(place::CONTACT_ID, "N0510"), Row::family(511).with(place::PUPIL_ID, "N0511")];
-    let file = Sheet(rows.into_iter().chain((512..523).map(Row::family)).collect());
+    let file = Sheet(
+        rows.into_iter()
+            .chain((512..523).map(Row::family))
+            .chain([bea().with(place::CONTACT_ID, "N0510")])
+            .collect(),
+    );
     school.restrict(true).await;
     let upload = world.upload(&file.bytes()).await;
     assert_eq!(upload["status"], "review", "{upload}");
@@ -210,6 +220,7 @@ async fn edge_case_25_a_restricted_parent_finds_nothing_of_the_family_at_work() 
     }
     let (all, seen) = (world.list("dpo", "/audit").await, world.list(him, "/audit").await);
     assert!(school.names(&json!(all)) && !school.names(&json!(seen)), "{seen:?}");
+    assert!(json!(all).to_string().contains(&account) && !json!(seen).to_string().contains(&account));
     // An entry about many is left, without them; one about them alone is not.
     let of = |entries: &[Value], action: &str| {
         let of = entries.iter().filter(|entry| text(&entry["action"]).starts_with(action));

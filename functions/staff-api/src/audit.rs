@@ -1,13 +1,16 @@
 //! Who saw whose record, for the data protection lead.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Value, json};
 use shared::{
     http::{Answer, ApiError, Problem, Request, Staff, request::Shows},
-    id::{AuditId, PersonId, SchoolId},
-    privacy::audit::Entry,
+    id::{AccountId, AuditId, PersonId, SchoolId},
+    privacy::audit::{Actor, Entry},
     store::key::{self, TableName},
     time,
+    verify::account::AccountOf,
 };
 
 use crate::{
@@ -26,6 +29,8 @@ struct Wanted<'r> {
     actor: Option<&'r str>,
     /// Whom nothing is told of to the one who looks.
     kept: Kept,
+    /// Their accounts: what they do themselves about others is nothing for the one who looks either.
+    accounts: BTreeSet<AccountId>,
 }
 
 impl Wanted<'_> {
@@ -36,6 +41,7 @@ impl Wanted<'_> {
     fn fits(&self, entry: &Entry) -> bool {
         self.person.is_none_or(|person| entry.subjects.contains(&person))
             && self.actor.is_none_or(|actor| actor == entry.actor.id())
+            && !matches!(entry.actor, Actor::Parent(account) if self.accounts.contains(&account))
             && (entry.subjects.is_empty() || entry.subjects.iter().any(|person| !self.kept.has(*person)))
     }
 
@@ -58,7 +64,8 @@ pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId)
     let tenant = app.tenant(school).await?;
     let kept = apart::kept(app, staff, &tenant).await?;
     kept.refuse(person)?;
-    let wanted = Wanted { person, actor: request.query("actor"), kept };
+    let accounts = accounts(app, school, &kept).await?;
+    let wanted = Wanted { person, actor: request.query("actor"), kept, accounts };
     // Ids sort by time: days are bounds of the key, and entries before or after them are not read.
     let bound = |day: Date| {
         let midnight = time::midnight_in(&tenant.school.time_zone, day).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -94,6 +101,16 @@ pub async fn list(app: &App, request: &Request, staff: &Staff, school: SchoolId)
     // Whose records others saw is not seeing them: the entry of this look names nobody.
     let answer = Answer::json(200, json!({"items": items, "next_cursor": last}))?;
     Ok(answer.showing(Shows::Nobody))
+}
+
+/// The accounts of those who are kept from somebody, a call for each of them: they are one family, or none.
+async fn accounts(app: &App, school: SchoolId, kept: &Kept) -> Result<BTreeSet<AccountId>, ApiError> {
+    let mut accounts = BTreeSet::new();
+    for person in kept.people() {
+        let account: Option<AccountOf> = app.tables.get(key::account_of(school, person)).await?;
+        accounts.extend(account.map(|of| of.account_id));
+    }
+    Ok(accounts)
 }
 
 /// A parameter of the query, if it is there; what it is not is a fault with this `detail`.
