@@ -146,6 +146,8 @@ async fn edge_case_23_no_later_file_lifts_an_order() {
             approved(&world, &upload, &json!({})).await;
         }
         assert!(ties(&world, &pupil).await.contains(&(father.clone(), true)), "{upload}");
+        let is_told = json!(upload["findings"]).to_string().contains("restriction_kept");
+        assert_eq!(is_told, named, "{upload}");
         reaches_nothing(&world, &his, &pupil, &letter).await;
         assert_eq!(verdict(&world, &claim_of(&world, 532, "Cy")).await, "no");
     }

@@ -36,6 +36,7 @@ mod sessions;
 mod settings;
 mod shapes;
 mod sheet;
+mod strangers;
 mod support;
 mod suppressions;
 mod sync;

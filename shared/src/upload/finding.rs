@@ -108,11 +108,13 @@ pub enum Code {
     TextGarbled,
     /// Another date of birth for a pupil whose parents are linked.
     DateChanged,
+    /// The file knows nothing of a restriction, or gives responsibility to whom the school keeps away.
+    RestrictionKept,
 }
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -158,6 +160,7 @@ impl Code {
         Self::MergeProposed,
         Self::TextGarbled,
         Self::DateChanged,
+        Self::RestrictionKept,
     ];
 
     /// The word used in reports.
@@ -208,6 +211,7 @@ impl Code {
             Self::MergeProposed => "merge_proposed",
             Self::TextGarbled => "text_garbled",
             Self::DateChanged => "date_changed",
+            Self::RestrictionKept => "restriction_kept",
         }
     }
 
@@ -256,7 +260,8 @@ impl Code {
             | Self::NoContact
             | Self::SamePersonProposed
             | Self::TextGarbled
-            | Self::DateChanged => Severity::Warning,
+            | Self::DateChanged
+            | Self::RestrictionKept => Severity::Warning,
         }
     }
 
@@ -364,6 +369,9 @@ impl Code {
             }
             Self::DateChanged => {
                 "The date of birth of a pupil with linked parents changes; the old one stays until the office sets it by hand."
+            }
+            Self::RestrictionKept => {
+                "The school keeps this contact away from the pupil, and the file does not say so. The restriction stays: put it into the MIS too, or lift it by hand."
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::column::Column;
 use crate::{
     person::{
-        Person, SourceId,
+        Person, Role, SourceId,
         email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::PersonName,
@@ -192,6 +192,13 @@ impl Merge<'_> {
 pub fn moves_birthday(before: &Person, after: &Person) -> bool {
     !before.by_hand.contains(&Field::DateOfBirth)
         && matches!((before.date_of_birth, after.date_of_birth), (Some(one), Some(other)) if one != other)
+}
+
+/// Whether a file says the contrary of a restriction that stands: none where it has a column for one, or responsibility.
+pub fn forgets_restriction(before: &Link, after: &Link, columns: &BTreeSet<Column>) -> bool {
+    let says_none = columns.contains(&Column { role: Role::Contact, field: Field::Restricted })
+        || after.parental_responsibility == Responsibility::Yes;
+    before.restricted && !after.restricted && says_none
 }
 
 /// The tie, after the file. What the office set by hand outlives it, except that a file may always restrict. A blank clears

@@ -420,6 +420,9 @@ impl Planner<'_> {
                     self.plan.changes.push(Change::Link(ends, link));
                 }
                 Some(before) => {
+                    if merge::forgets_restriction(before, &entry.value, &self.roll.columns) {
+                        self.plan.findings.push(Finding::at(entry.row, "", Code::RestrictionKept));
+                    }
                     let after = merge::link(before, &entry.value);
                     if after == *before {
                         count.unchanged += 1;
