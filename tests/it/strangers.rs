@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     parents::{address, answer, but, claim, claim_from, code, codes, mother, school, session},
     sheet::{COURT_ORDER, Row},
-    world::{DEADLINE, World, text},
+    world::{DEADLINE, text},
 };
 
 #[tokio::test]
