@@ -59,7 +59,8 @@ pub enum Limit {
     /// Claims about one child put before a school's office. Ten a day: two parents, four grandparents and their slips. Claims that
     /// fit are not counted: their codes are.
     ReviewsPerChild,
-    /// The same from one source address, of all children: a stranger with a class list does not fill the office's day.
+    /// The same from one source address, of all children: half of what an office can look at, so that a stranger with a class list
+    /// does not fill its day. A parents' evening behind one address has 30 claims an hour, of which some five need the office.
     ReviewsPerSource,
     /// Claims put before a school's office. 50 a day are what an office can look at; the next are told to try again by silence,
     /// like everything else.
@@ -95,7 +96,7 @@ impl Limit {
             Self::Texts => ("texts", 50_000, DAY),
             Self::MailsPerSchool => ("mails_per_school", 4_000, DAY),
             Self::ReviewsPerChild => ("reviews_per_child", 10, DAY),
-            Self::ReviewsPerSource => ("reviews_per_source", 10, DAY),
+            Self::ReviewsPerSource => ("reviews_per_source", 25, DAY),
             Self::ReviewsPerSchool => ("reviews_per_school", 50, DAY),
             Self::NoticesPerSchool => ("notices_per_school", 5, DAY),
             Self::AlertsPerSchool => ("alerts_per_school", 50, DAY),
