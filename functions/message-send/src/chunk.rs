@@ -219,14 +219,28 @@ async fn people(
     people.sort_unstable();
     people.dedup();
     let mut links = Vec::new();
-    if tenant.school.revision != roster.revision {
+    let has_moved = tenant.school.revision != roster.revision;
+    if has_moved {
         for recipient in recipients {
             for reader in recipient.readers() {
                 links.extend(recipient.pupils.iter().map(|pupil| (*pupil, reader)));
             }
         }
     }
-    Ok(Directory::pick(&app.tables, tenant, &people, &links).await?)
+    let mut directory = Directory::pick(&app.tables, tenant, &people, &links).await?;
+    if has_moved {
+        // Who reads the contact point that takes a suppressed one's place, nobody looked at when the audience was resolved: perhaps
+        // somebody whom a court keeps away. It is told as not reached.
+        for person in directory.people.values_mut().filter_map(|stored| stored.value.as_mut()) {
+            if !person.suppressed.emails.is_empty() {
+                person.emails.clear();
+            }
+            if !person.suppressed.phones.is_empty() {
+                person.phones.clear();
+            }
+        }
+    }
+    Ok(directory)
 }
 
 /// What those who read this chunk have chosen, if anybody at the school has chosen anything since its audience was resolved.

@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::{
     http::{Answer, ApiError, FieldError, Problem, Request, problem::Code},
     id::{AccountId, SessionId, VerificationId},
-    person::{guardianship::Link, store::Directory},
+    person::{guardianship::Link, store::Directory, suppression},
     queue::Task,
     random,
     school::{Tenant, TenantError},
@@ -18,7 +18,7 @@ use shared::{
     verify::{
         account::{AcceptedNotice, Account, AccountOf, ContactPoint, Joined, Proof, join},
         code,
-        session::{self, Parent, Session},
+        session::{self, Parent, Proved, Session},
         store::{Verification, group},
     },
 };
@@ -57,7 +57,7 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
         Err(SealError::NoKey) => return Err(wrong()),
         Err(error) => return Err(error.into()),
     };
-    // The attempt is taken before the code is compared: a thousand at once share the same five.
+    // The attempt is taken before the code is compared: a thousand at once share the same three.
     let update = Update::new().add("attempts_left", -1);
     let left = Condition::Above("attempts_left", value(0));
     let verification = match app.tables.update::<Verification>(key::verification(id), update, left).await {
@@ -68,7 +68,7 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
     if !code::accepts(&verification, &accounts, &given, now) {
         return Err(wrong());
     }
-    let proof = proof(app, &verification, &accounts, now).await?.ok_or_else(wrong)?;
+    let (proof, proved) = proof(app, &verification, &accounts, now).await?.ok_or_else(wrong)?;
     let contact = proof.contact();
     let mut joined = match verification.account_id {
         None => claimed(app, request, proof, now).await?,
@@ -83,7 +83,7 @@ pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let token = session::token(random::bytes());
     let device = session::device(request.header("user-agent").unwrap_or_default());
     let session_id = SessionId::new(now, &random::bytes());
-    let (session, known) = Session::begin(account_id, session_id, &token, &device, now);
+    let (session, known) = Session::begin(account_id, session_id, &token, &device, proved, now);
     let used = Update::new()
         .set("used", true)
         .set("account_id", account_id)
@@ -156,7 +156,7 @@ async fn proof(
     verification: &Verification,
     accounts: &DataKey,
     now: jiff::Timestamp,
-) -> Result<Option<Proof>, ApiError> {
+) -> Result<Option<(Proof, Proved)>, ApiError> {
     let (Some(school_id), Some(contact_id), Some(channel), Some(point)) =
         (verification.school_id, verification.contact_id, verification.channel, &verification.point)
     else {
@@ -174,17 +174,15 @@ async fn proof(
         .person(contact_id)
         .filter(|contact| !contact.deceased)
         .and_then(|contact| ContactPoint::of(contact, channel))
-        .is_some_and(|registered| registered.blind(accounts) == *point);
+        .filter(|registered| registered.blind(accounts) == *point);
     let allowed = verification.pupil_id.is_none_or(|pupil| {
         directory.person(pupil).is_some()
             && directory.link(pupil, contact_id).is_some_and(Link::may_hold_account)
     });
-    Ok((registered && allowed).then(|| Proof {
-        school_id,
-        contact_id,
-        channel,
-        point: point.clone(),
-        proved_at: now.as_second(),
+    Ok(registered.filter(|_| allowed).map(|registered| {
+        let proof =
+            Proof { school_id, contact_id, channel, point: point.clone(), proved_at: now.as_second() };
+        (proof, Proved { school_id, point: suppression::hash(&tenant.key, registered.expose()) })
     }))
 }
 

@@ -9,6 +9,7 @@ use shared::{
         email::EmailAddress,
         name::{MAX_NAME_CHARS, PersonName, tidy},
         phone::{PhoneKind, PhoneNumber},
+        suppression::Suppressed,
     },
     privacy::agreement::{Agreement, Field},
     upload::{cell, finding::Code, intake::SHEET},
@@ -313,9 +314,12 @@ impl Form<'_> {
 
     fn contact_points(&mut self, fields: &Fields, after: &mut Person) {
         let said = self.text("email", Field::Email, &fields.email, 320);
-        replace(&mut after.emails, |_| true, said, |raw| self.email("email", raw));
+        // What is shown as the first is the first that is not suppressed.
+        let Suppressed { emails, phones } = after.suppressed.clone();
+        replace(&mut after.emails, |one| !emails.contains(one), said, |raw| self.email("email", raw));
         let said = self.text("mobile", Field::Mobile, &fields.mobile, 30);
-        replace(&mut after.phones, |phone| phone.kind() == PhoneKind::Mobile, said, |raw| self.mobile(raw));
+        let is_mobile = |one: &PhoneNumber| one.kind() == PhoneKind::Mobile && !phones.contains(one);
+        replace(&mut after.phones, is_mobile, said, |raw| self.mobile(raw));
         let said = self.text("landline", Field::Landline, &fields.landline, 30);
         replace(&mut after.phones, |phone| phone.kind() != PhoneKind::Mobile, said, |raw| self.landline(raw));
         let is_said = |said: &Said<String>| !matches!(said, Said::Nothing);

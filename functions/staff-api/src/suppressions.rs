@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    http::{Answer, ApiError, FieldError, Problem, Request, Staff, StaffRole, problem::Code},
+    http::{Answer, ApiError, Problem, Request, Staff, StaffRole, problem::Code},
     id::{PersonId, SchoolId},
-    person::{store::Directory, suppression::MOST},
+    person::{
+        store::Directory,
+        suppression::{MOST, hash},
+    },
     school::{School, SchoolState, Tenant},
     store::{
         key,
@@ -19,6 +22,9 @@ use shared::{
 };
 
 use crate::{App, apart};
+
+/// How long something stays on the list that nobody has any more: whoever comes with it is somebody else by then.
+const KEPT_UNHELD_MONTHS: i32 = 24;
 
 /// How often the list is read again because somebody else was first.
 const ATTEMPTS: usize = 3;
@@ -75,8 +81,13 @@ async fn put(app: &App, request: &Request, staff: &Staff, school: SchoolId) -> R
         let tenant = app.tenant(school).await?;
         let directory = Directory::load(&app.tables, &tenant).await?;
         let people: Vec<_> = holders(&directory, &point).collect();
-        apart::kept_among(app, staff, &tenant, &directory).await?.refuse(people.iter().copied())?;
-        let Some(after) = keep(app, &tenant, &point, suppressed, &people).await? else { continue };
+        let kept = apart::kept_among(app, staff, &tenant, &directory).await?;
+        if people.iter().any(|person| kept.has(*person)) {
+            // Whether the family has such a number is not for whom they are kept from: it is as if nobody had it.
+            let today = time::date_in(&tenant.school.time_zone, time::now());
+            return Answer::json(200, body(&point, suppressed.then_some(today), &[]));
+        }
+        let Some(after) = keep(app, &tenant, &point, suppressed, &directory).await? else { continue };
         return Answer::json(200, body(&point, after.suppressed.since(&tenant.key, point.expose()), &people));
     }
     Err(StoreError::Conflict.into())
@@ -89,20 +100,19 @@ async fn keep(
     tenant: &Tenant,
     point: &ContactPoint,
     suppressed: bool,
-    people: &[PersonId],
+    directory: &Directory,
 ) -> Result<Option<School>, ApiError> {
     let list = &tenant.school.suppressed;
     let after = if suppressed {
-        if people.is_empty() {
-            let pointer = if matches!(point, ContactPoint::Email(_)) { "/email" } else { "/mobile" };
-            let detail = "nobody at the school has this; look at how it is written in the person's record";
-            return Err(Problem::fields(vec![FieldError::new(pointer, "unknown", detail)]).into());
-        }
         let today = time::date_in(&tenant.school.time_zone, time::now());
-        list.with(&tenant.key, point.expose(), today).ok_or_else(|| {
-            let detail = format!("The list holds {MOST} at most. Take from it what is in order again.");
-            Problem::new(Code::Conflict, &detail)
-        })?
+        let points = directory.visible_people().flat_map(|(_, person)| ContactPoint::suppressed(person));
+        let held = points.map(|point| hash(&tenant.key, point.expose())).collect();
+        list.tidied(&held, today.saturating_sub(KEPT_UNHELD_MONTHS.months()))
+            .with(&tenant.key, point.expose(), today)
+            .ok_or_else(|| {
+                let detail = format!("The list holds {MOST} at most. Take from it what is in order again.");
+                Problem::new(Code::Conflict, &detail)
+            })?
     } else {
         list.without(&tenant.key, point.expose())
     };

@@ -242,7 +242,7 @@ impl Resolver<'_> {
     ) -> Result<(Channel, &'p str), Reason> {
         let usable =
             || channels.iter().filter_map(|channel| Some((*channel, contact_point(person, *channel)?)));
-        let first = usable().next().ok_or_else(|| unreachable(person))?;
+        let first = usable().next().ok_or_else(|| unreachable(person, channels))?;
         let mut refusal = None;
         for (channel, point) in usable() {
             let readers = sharing.get(point).into_iter().flatten().copied();
@@ -384,9 +384,14 @@ fn may_prove_themselves(person: &Person) -> bool {
     person.email().is_some() || person.mobile().is_some()
 }
 
-fn unreachable(person: &Person) -> Reason {
+fn unreachable(person: &Person, channels: &[Channel]) -> Reason {
     use crate::person::phone::PhoneKind;
-    if !person.suppressed.is_empty() {
+    let is_suppressed = |channel: &Channel| match channel {
+        Channel::Email => !person.suppressed.emails.is_empty(),
+        Channel::Sms => !person.suppressed.phones.is_empty(),
+        Channel::App => false,
+    };
+    if channels.iter().any(is_suppressed) {
         Reason::Suppressed
     } else if person.phones.iter().any(|phone| phone.kind() == PhoneKind::Landline) {
         Reason::LandlineOnly

@@ -5,7 +5,7 @@
 //! next read, and no caller can forget to ask. [`Directory::open`](super::store::Directory::open) marks the people, and
 //! [`Person::mobile`] and [`Person::email`] pass over what is marked. Keyed hashes: what nobody has any more, nobody can read here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -55,14 +55,26 @@ impl SuppressionList {
 
     /// Since when a contact point is on the list.
     pub fn since(&self, key: &DataKey, point: &str) -> Option<Date> {
-        self.0.get(&blind(key, point)).copied()
+        self.0.get(&hash(key, point)).copied()
+    }
+
+    /// Whether it has this [`hash`].
+    pub fn has(&self, hash: &str) -> bool {
+        self.0.contains_key(hash)
+    }
+
+    /// The list without what is older than a day and nobody has any more. `held` are the [`hash`]es of what somebody has.
+    #[must_use]
+    pub fn tidied(&self, held: &BTreeSet<String>, day: Date) -> Self {
+        let is_kept = |(hash, since): &(&String, &Date)| held.contains(*hash) || **since >= day;
+        Self(self.0.iter().filter(is_kept).map(|(hash, since)| (hash.clone(), *since)).collect())
     }
 
     /// The list with a contact point; none where it is full.
     #[must_use]
     pub fn with(&self, key: &DataKey, point: &str, today: Date) -> Option<Self> {
         let mut list = self.clone();
-        list.0.entry(blind(key, point)).or_insert(today);
+        list.0.entry(hash(key, point)).or_insert(today);
         (list.0.len() <= MOST).then_some(list)
     }
 
@@ -70,7 +82,7 @@ impl SuppressionList {
     #[must_use]
     pub fn without(&self, key: &DataKey, point: &str) -> Self {
         let mut list = self.clone();
-        list.0.remove(&blind(key, point));
+        list.0.remove(&hash(key, point));
         list
     }
 
@@ -87,7 +99,8 @@ impl SuppressionList {
     }
 }
 
-fn blind(key: &DataKey, point: &str) -> String {
+/// What the list holds of a contact point.
+pub fn hash(key: &DataKey, point: &str) -> String {
     key.blind("suppressed", point)
 }
 
@@ -134,6 +147,11 @@ mod tests {
         let full = (0..MOST)
             .fold(SuppressionList::default(), |list, n| list.with(&key, &n.to_string(), today).unwrap());
         assert_eq!(full.with(&key, "one more", today), None);
-        assert_eq!(full.with(&key, "0", today), Some(full));
+        assert_eq!(full.with(&key, "0", today).as_ref(), Some(&full));
+        // What nobody has any more goes in time, and makes room.
+        let held = BTreeSet::from([hash(&key, "0")]);
+        assert_eq!(full.tidied(&held, today), full);
+        let tidied = full.tidied(&held, date(2028, 11, 3));
+        assert!(tidied.has(&hash(&key, "0")) && tidied.0.len() == 1);
     }
 }

@@ -294,11 +294,6 @@ impl Account {
         self.proofs.iter().map(Proof::contact).collect()
     }
 
-    /// [`ContactPoint::blind`] of each by which a contact was proved.
-    pub fn points_of(&self, contact: Contact) -> impl Iterator<Item = &str> {
-        self.proofs.iter().filter(move |proof| proof.contact() == contact).map(|proof| proof.point.as_str())
-    }
-
     /// The account without a contact, if it was one of its own.
     #[must_use]
     pub fn without(&self, contact: Contact) -> Self {

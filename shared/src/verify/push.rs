@@ -130,11 +130,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::{id::SchoolId, verify::session::Proved};
 
     fn session(number: u8) -> Session {
         let at = Timestamp::UNIX_EPOCH;
         let ids = (AccountId::new(at, &[number; 10]), SessionId::new(at, &[number; 10]));
-        Session::begin(ids.0, ids.1, "ses_x", "Mac", at).0
+        let proved = Proved { school_id: SchoolId::new(at, &[1; 10]), point: String::new() };
+        Session::begin(ids.0, ids.1, "ses_x", "Mac", proved, at).0
     }
 
     fn writes(session: &Session, push: &Push, holder: Option<&Session>) -> usize {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{account::Account, push::Push};
 use crate::{
     http::{ApiError, Problem, Request},
-    id::{AccountId, SessionId},
+    id::{AccountId, SchoolId, SessionId},
     privacy::retention::DataClass,
     seal::sha256,
     store::{
@@ -61,6 +61,15 @@ impl Record for SessionToken {
     }
 }
 
+/// The contact point that a session's code went to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proved {
+    /// The school of which it was.
+    pub school_id: SchoolId,
+    /// [`crate::person::suppression::hash`] of it.
+    pub point: String,
+}
+
 /// A session, with its account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -72,6 +81,9 @@ pub struct Session {
     pub token_hash: String,
     /// The kind of device, as [`device`] tells it.
     pub device: String,
+    /// By which contact point it began: once the school suppresses that, the session shows nothing, whatever else the account has
+    /// proved. The stranger who has a parent's number may have come into the parent's own account.
+    pub proved: Proved,
     /// Where the device is notified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
@@ -102,6 +114,7 @@ impl Session {
         session_id: SessionId,
         token: &str,
         device: &str,
+        proved: Proved,
         now: Timestamp,
     ) -> (Self, SessionToken) {
         let token_hash = hash(token);
@@ -111,6 +124,7 @@ impl Session {
             session_id,
             token_hash: token_hash.clone(),
             device: device.to_owned(),
+            proved,
             push: None,
             created: now.as_second(),
             last_used: now.as_second(),
@@ -260,6 +274,10 @@ pub async fn shown(tables: &Tables, request: &Request) -> Result<Option<SessionT
 mod tests {
     use super::*;
 
+    fn proved() -> Proved {
+        Proved { school_id: SchoolId::new(Timestamp::UNIX_EPOCH, &[1; 10]), point: String::new() }
+    }
+
     #[test]
     fn devices_are_told_coarsely() {
         for (user_agent, expected) in [
@@ -287,7 +305,7 @@ mod tests {
     fn a_session_slides_by_the_hour_and_ends_after_thirty_days_without_use() {
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let ids = (AccountId::new(at(0), &[1; 10]), SessionId::new(at(0), &[2; 10]));
-        let (session, token) = Session::begin(ids.0, ids.1, "ses_x", "Mac", at(1000));
+        let (session, token) = Session::begin(ids.0, ids.1, "ses_x", "Mac", proved(), at(1000));
         assert_eq!((session.expires - 1000, token.expires - 1000), (30 * 86_400, 730 * 86_400));
         assert_eq!(session.used(at(1000 + 3_599)), None);
         let used = session.used(at(1000 + 3_600)).unwrap();
