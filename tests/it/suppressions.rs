@@ -32,6 +32,10 @@ async fn edge_case_41_a_number_that_is_a_strangers_now_gets_nothing_and_opens_no
     assert!(children(&world, &stranger).await.is_empty());
     let again = sign_in(&world, "nobody", &json!({"mobile": "07700 900571"})).await;
     assert_eq!(looked_at(&world, &again).await, "no");
+    // Nor does it end what is the mother's.
+    for path in ["/v1/me", "/v1/me/sessions"] {
+        world.delete(&stranger, path).await.problem(401, "unauthorised");
+    }
     // The mother says her old number and her own address: a code goes to the address alone.
     let verification = claim(&world, &parents::mother(&world, 571)).await;
     assert_eq!(looked_at(&world, &verification).await, "proved_by_code");

@@ -16,7 +16,10 @@ use shared::{
     },
 };
 
-use crate::{App, view::views};
+use crate::{
+    App,
+    view::{refuse_shut, views},
+};
 
 /// For how long a session that began on another device is told to the older ones.
 const NEW_SESSION_TOLD: jiff::SignedDuration = time::days(7);
@@ -50,6 +53,7 @@ pub async fn me(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
 
 /// `DELETE /v1/me`: the account, its sessions and whatever leads to it. What the school holds of its contacts is the school's.
 pub async fn delete(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
+    refuse_shut(app, parent).await?;
     let account = &parent.account;
     let nothing = Account { proofs: Vec::new(), ..account.clone() };
     // The account first: with it, every session ends. The rest leads nowhere from then on.
@@ -69,6 +73,7 @@ pub async fn sessions(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
 
 /// `DELETE /v1/me/sessions/{session_id}`: its token opens nothing from this request on.
 pub async fn revoke(app: &App, parent: &Parent, request: &Request) -> Result<Answer, ApiError> {
+    refuse_shut(app, parent).await?;
     let wanted: SessionId = request.path("session_id")?;
     let found: Option<Session> = app.tables.get(key::session(parent.account.account_id, wanted)).await?;
     app.tables.transact(found.ok_or_else(Problem::not_found)?.revoke()).await?;
@@ -77,6 +82,7 @@ pub async fn revoke(app: &App, parent: &Parent, request: &Request) -> Result<Ans
 
 /// `DELETE /v1/me/sessions`: all of them, this one too.
 pub async fn revoke_all(app: &App, parent: &Parent) -> Result<Answer, ApiError> {
+    refuse_shut(app, parent).await?;
     forget_all(app, parent).await?;
     Ok(Answer::empty())
 }

@@ -1,10 +1,10 @@
 //! What a parent may see at this moment, read from the school's own links at every request.
 
 use shared::{
-    http::ApiError,
+    http::{ApiError, Problem},
     id::{PersonId, SchoolId},
     person::{Person, guardianship::Link, store::Directory},
-    school::{Tenant, TenantError},
+    school::{School, Tenant, TenantError},
     store::key::{self, TableName},
     time,
     verify::session::Parent,
@@ -44,6 +44,20 @@ impl View {
     }
 }
 
+/// Whether a school has suppressed the contact point by which a session began: perhaps it was the stranger who has the number now.
+fn is_shut(parent: &Parent, school: &School) -> bool {
+    let proved = &parent.session.proved;
+    proved.school_id == school.school_id && school.suppressed.has(&proved.point)
+}
+
+/// Refuses such a session what ends other sessions, or the account.
+pub async fn refuse_shut(app: &App, parent: &Parent) -> Result<(), ApiError> {
+    match app.tables.get::<School>(key::school(parent.session.proved.school_id)).await? {
+        Some(school) if is_shut(parent, &school) => Err(Problem::unauthorised().into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// What the parent may see at this moment. A school whose contract has ended shows nothing.
 pub async fn views(app: &App, parent: &Parent) -> Result<Vec<View>, ApiError> {
     let mut views = Vec::new();
@@ -53,9 +67,7 @@ pub async fn views(app: &App, parent: &Parent) -> Result<Vec<View>, ApiError> {
             Err(TenantError::NotActive) => continue,
             Err(error) => return Err(error.into()),
         };
-        // Perhaps it was the stranger who has the number now.
-        let proved = &parent.session.proved;
-        if proved.school_id == school && tenant.school.suppressed.has(&proved.point) {
+        if is_shut(parent, &tenant.school) {
             return Ok(Vec::new());
         }
         if let Some(view) = view(app, tenant, school, contact).await? {
