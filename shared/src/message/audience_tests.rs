@@ -200,23 +200,6 @@ fn two_parents_on_one_mobile_get_one_text() {
 }
 
 #[test]
-fn edge_case_9_a_shared_landline_is_for_voices_and_gets_no_text() {
-    let mut school = Families::default();
-    let pupil = school.pupil("Ann Smith", "3", "3A");
-    let mother = school.contact("Mary Smith", "mary@example.com", &["01632 960001"]);
-    let gran = school.contact("Nan Smith", "", &["01632 960001"]);
-    for contact in [mother, gran] {
-        school.link(pupil, contact, responsible());
-    }
-    let resolution = service(&school, &years(&["3"]));
-    // The one landline makes neither of them the other's duplicate: each is told of by what they have themselves.
-    assert_eq!(reached(&resolution), [mother]);
-    assert_eq!(resolution.excluded, BTreeMap::from([(gran, Reason::LandlineOnly)]));
-    let texts = resolve(&school.directory, &years(&["3"]), Purpose::Emergency, &[Channel::Sms], TODAY);
-    assert_eq!(texts.reasons(), BTreeMap::from([(Reason::LandlineOnly, 2)]));
-}
-
-#[test]
 fn a_restriction_for_one_child_of_two_leaves_the_other() {
     let mut school = Families::default();
     let (ann, ben) = (school.pupil("Ann Smith", "3", "3A"), school.pupil("Ben Smith", "4", "4A"));
