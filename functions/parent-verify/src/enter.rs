@@ -39,7 +39,8 @@ fn wrong() -> ApiError {
     Problem::new(Code::Unauthorised, "The code is wrong, used or too old. Ask for a new one.").into()
 }
 
-/// `POST /v1/verifications/{verification_id}/code`: a session, or one and the same 401 whatever was wrong.
+/// `POST /v1/verifications/{verification_id}/code`: a session, or one and the same 401 whatever was wrong. Only what cannot be a code
+/// at all is told, to everybody alike and before anything is looked up.
 pub async fn enter(app: &App, request: &Request) -> Result<Answer, ApiError> {
     let now = time::now();
     let body: CodeBody = request.body()?;
