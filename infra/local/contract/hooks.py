@@ -1,8 +1,7 @@
 """What schemathesis cannot know of Bookbag: who asks, which ids exist, and what holds beyond the schema.
 
 A request is made by the actor whom its operation's security names: `staff`, `parent`, `connector`, or nobody. The file
-that `BOOKBAG_ACTORS` names (src/contract/ writes it) has their tokens. Before anything else, each of them asks every
-route of the contract that lists something: the ids in the answers are theirs.
+that `BOOKBAG_ACTORS` names (src/contract/ writes it) has their tokens and, from gather.py, the ids that are theirs.
 
 An operation gets its ids by their name and shape and nothing else: wherever in path, query or body something like
 `per_0190...` was made up, a real id stands in its place, that a list tells under the same name or, where none does, that
@@ -13,16 +12,15 @@ Ids are taken in turn, and the same request is always sent the same way.
 """
 
 import atexit
-import functools
 import json
 import os
 import re
 import zlib
 
-import requests
+import gather
 import schemathesis
 
-ID = re.compile(r"\b([a-z]{3})_[0-9a-f]{32}\b")
+from gather import ID
 
 with open(os.environ["BOOKBAG_ACTORS"], encoding="utf-8") as file:
     # Name -> `tokens`, the first of them for everything; `path`, what is known of paths (`school_id`); `ids` by prefix that
@@ -38,49 +36,8 @@ TURNS = {}
 
 @schemathesis.hook
 def after_load_schema(context, schema):
-    """Gathers the ids of each actor, by prefix and by name, in the order in which they are listed."""
+    """Notes the contract's own words."""
     WORDS.update(re.findall(r"\w{8,}", json.dumps(schema.raw_schema, default=str)))
-    for name, who in ACTORS.items():
-        for path, item in schema.raw_schema["paths"].items():
-            named = set(re.findall(r"{(\w+)}", path))
-            if "get" not in item or scheme(item["get"], schema) != name.split("_")[0] or named - set(who["path"]):
-                continue
-            for query in queries(item, schema.raw_schema):
-                url = schema.config.base_url + path.format(**who["path"])
-                headers = {"Authorization": f"Bearer {who['tokens'][0]}"}
-                answer = requests.get(url, headers=headers, params=query, timeout=60)
-                for known_as, id in named_ids(answer.json()):
-                    for key in (id[:3], known_as):
-                        ids = who["ids"].setdefault(key, [])
-                        if id not in ids and id not in who["withheld"]:
-                            ids.append(id)
-
-
-def named_ids(value, name=None):
-    """Every id in an answer, with its name."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from named_ids(inner, name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from named_ids(inner, name)
-    elif isinstance(value, str):
-        yield from ((name, found[0]) for found in ID.finditer(value))
-
-
-def queries(item, contract):
-    """How a list is asked: one kind after the other where it tells kinds apart, so that the same place in the list is the
-    same kind of thing in every run."""
-
-    def resolved(value):
-        while "$ref" in value:
-            value = functools.reduce(lambda part, name: part[name], value["$ref"].split("/")[1:], contract)
-        return value
-
-    for parameter in map(resolved, item["get"].get("parameters", [])):
-        for kind in resolved(parameter["schema"]).get("enum", []):
-            yield {"limit": 100, parameter["name"]: kind}
-    yield {"limit": 100}
 
 
 @atexit.register
@@ -90,15 +47,9 @@ def report():
         json.dump(SEEN, file)
 
 
-def scheme(operation, schema):
-    """The security that an operation names; None for a public one."""
-    named = operation.get("security", schema.raw_schema.get("security", []))
-    return next((name for one in named for name in one), None)
-
-
 def actor(case):
     """Who asks. What a parent deletes may be the very session, so each such operation has a parent of its own."""
-    name = scheme(case.operation.definition.raw, case.operation.schema)
+    name = gather.scheme(case.operation.definition.raw, case.operation.schema.raw_schema)
     if name == "parent" and case.method == "DELETE":
         return ACTORS[f"parent_for_{case.operation.definition.raw['operationId']}"]
     return ACTORS.get(name)

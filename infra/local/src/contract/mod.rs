@@ -63,6 +63,7 @@ pub async fn run(stack: &Stack, state: &Path, effort: Effort) -> Result<()> {
     let actors_file = state.join("contract-actors.json");
     let actors = serde_json::to_vec(&actors).failed("the actors cannot be described")?;
     fs::write(&actors_file, actors).failed(format_args!("{} cannot be written", actors_file.display()))?;
+    gather(stack, &python, &actors_file)?;
     let began = Instant::now();
     let step = Step::start("Asking everything that the contract describes");
     let mut shares = Vec::new();
@@ -100,6 +101,28 @@ pub async fn run(stack: &Stack, state: &Path, effort: Effort) -> Result<()> {
     )))
 }
 
+/// Adds to the actors which ids they have. Once, and before the shares begin to change anything: which ids there are, and in which
+/// order, decides what each request is about, and whoever began later would find the others' things among them.
+fn gather(stack: &Stack, python: &Path, actors: &Path) -> Result<()> {
+    let out = Command::new(python)
+        .arg(paths::runner().join("contract/gather.py"))
+        .arg(contract())
+        .env("BOOKBAG_API_URL", stack.api_url())
+        .env("BOOKBAG_ACTORS", actors)
+        .output()
+        .setup("Python cannot be run")?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let told = String::from_utf8_lossy(&out.stderr);
+    Err(Error::Failed(format!("What there is to ask about cannot be listed: {}", told.trim())))
+}
+
+/// The contract.
+fn contract() -> PathBuf {
+    paths::root().join("infra/openapi.yaml")
+}
+
 /// An operation of the contract.
 struct Operation {
     id: String,
@@ -109,7 +132,7 @@ struct Operation {
 
 /// All of them. The contract is read line by line: it is written one member to a line as far as this looks.
 fn operations() -> Result<Vec<Operation>> {
-    let contract = paths::root().join("infra/openapi.yaml");
+    let contract = contract();
     let text = fs::read_to_string(&contract).failed(format_args!("{} cannot be read", contract.display()))?;
     let mut operations: Vec<Operation> = Vec::new();
     let mut deletes = false;
@@ -162,7 +185,7 @@ impl Share {
             .arg(here.join("schemathesis.toml"))
             .args(["run", "--no-color", "--max-examples", effort.examples()])
             .args(operations.iter().flat_map(|operation| ["--include-operation-id", operation]))
-            .arg(paths::root().join("infra/openapi.yaml"))
+            .arg(contract())
             // schemathesis leaves reports and caches where it stands.
             .current_dir(state)
             .env("BOOKBAG_API_URL", stack.api_url())
