@@ -91,6 +91,8 @@ enum Verdict {
     Perhaps,
     /// Enough to propose it.
     Probably,
+    /// All that is known of who somebody is agrees to the letter: who is merely like them raises no doubt.
+    Surely,
 }
 
 impl Kin {
@@ -133,17 +135,23 @@ fn between(
     let faces: Vec<_> = left.iter().chain(right).map(Face::of).collect();
     let judge = |one, other, evidence: &Evidence| judge(one, other - left.len(), evidence);
     let found = candidates(&faces, Some(left.len()), keys, judge);
-    // The best score and the next, of everybody.
-    let mut best: HashMap<usize, [i32; 2]> = HashMap::new();
-    for (one, other, _, score) in &found {
+    // How sure the best and the next are, and their scores, of everybody.
+    let standing = |verdict, score| (verdict == Verdict::Surely, score);
+    let mut best: HashMap<usize, [(bool, i32); 2]> = HashMap::new();
+    for (one, other, verdict, score) in &found {
+        let this = standing(*verdict, *score);
         for who in [one, other] {
-            let [first, second] = best.entry(*who).or_insert([i32::MIN; 2]);
-            (*first, *second) = if score > first { (*score, *first) } else { (*first, *score.max(second)) };
+            let [first, second] = best.entry(*who).or_insert([(false, i32::MIN); 2]);
+            (*first, *second) = if this > *first { (this, *first) } else { (*first, this.max(*second)) };
         }
     }
-    let clear = |who, score| best[&who][0] == score && best[&who][1] <= score - MARGIN;
+    let clear = |who, this: (bool, i32)| {
+        let [first, second] = best[&who];
+        first == this && (second.0 < this.0 || second.1 <= this.1 - MARGIN)
+    };
     let clear = found.into_iter().filter(|(one, other, verdict, score)| {
-        *verdict == Verdict::Probably && clear(*one, *score) && clear(*other, *score)
+        let this = standing(*verdict, *score);
+        *verdict >= Verdict::Probably && clear(*one, this) && clear(*other, this)
     });
     clear.map(|(one, other, _, score)| Proposal { left: one, right: other - left.len(), score }).collect()
 }
@@ -156,7 +164,7 @@ fn within(
 ) -> Vec<Proposal> {
     let faces: Vec<_> = records.iter().map(Face::of).collect();
     let mut found = candidates(&faces, None, keys, &judge);
-    found.retain(|(_, _, verdict, _)| *verdict == Verdict::Probably);
+    found.retain(|(_, _, verdict, _)| *verdict >= Verdict::Probably);
     let mut like: HashMap<usize, Vec<(usize, i32)>> = HashMap::new();
     for (one, other, _, score) in &found {
         like.entry(*one).or_default().push((*other, *score));

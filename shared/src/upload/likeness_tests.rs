@@ -245,6 +245,15 @@ fn edge_case_55_another_mis_with_other_ids() {
     ];
     let same: Vec<_> = family.iter().rev().cloned().collect();
     assert_eq!(in_family(&family, &same), [(0, 3), (1, 2), (2, 1), (3, 0)]);
+    // Who has the very name is meant before who is a letter away; of two who are a letter away, nobody.
+    let alike = [pupil("Ann Lee", BORN), pupil("Ann Lea", BORN)];
+    let [lee, lea] = &alike;
+    let near = pupil("Ann Leo", BORN);
+    assert_eq!(between_pupils(&alike, &[lea.clone(), lee.clone()]), [(0, 1), (1, 0)]);
+    assert_eq!(between_pupils(std::slice::from_ref(lee), &[lea.clone(), lee.clone()]), [(0, 1)]);
+    assert_eq!(between_pupils(&alike, std::slice::from_ref(lea)), [(1, 0)]);
+    assert!(between_pupils(std::slice::from_ref(&near), &alike).is_empty());
+    assert!(between_pupils(&alike, &[near]).is_empty());
     // The same name is not enough; and one name twice with one number could be either.
     assert!(in_family(&[(contact("Di Day", &[]), Unknown)], &family).is_empty());
     let double = [family[3].clone(), family[3].clone()];

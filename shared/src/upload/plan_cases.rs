@@ -70,6 +70,20 @@ fn edge_case_6_one_name_and_one_birthday_are_not_one_child() {
             + &row(["Ann", "Smith", "", "4", "04/03/2018"], MARY)),
     );
     assert_eq!(codes(&roll.findings), ["3  ambiguous"]);
+    // So does a date that is no day and is another one: a second contact of the first child comes in, the second child's does not.
+    let jo = ["Mother", "Jo", "Smith", "", "jo@example.com", ""];
+    let rows = row(["Ann", "Smith", "", "3", "31/02/2018"], MARY)
+        + &row(["Ann", "Smith", "", "3", "45/03/2018"], jo)
+        + &row(
+            ["Ann", "Smith", "", "3", " 31/02/2018 "],
+            ["Father", "Al", "Smith", "", "al@example.com", ""],
+        );
+    let roll = read(&rows);
+    assert_eq!(
+        codes(&roll.findings),
+        ["2 E date_invalid", "3  ambiguous", "3 E date_invalid", "4 E date_invalid"]
+    );
+    assert_eq!((roll.of(Role::Pupil).count(), roll.links.len()), (1, 2));
 }
 
 #[test]
@@ -146,6 +160,35 @@ fn edge_case_55_a_change_of_system_is_recognised_and_waits_for_the_office() {
     assert!(directory.links[&restricted].value.as_ref().unwrap().restricted);
     let again = full(&read(&renumbered), &directory);
     assert!(again.changes.is_empty() && again.proposals.is_empty());
+}
+
+#[test]
+fn edge_case_55_new_ids_of_two_who_are_a_letter_apart_are_proposed_for_each() {
+    let family = |n: usize, id: &str| {
+        let (family, contact, email) = (format!("Cole{n}"), format!("C{n}"), format!("c{n}@example.com"));
+        row(["Ada", &family, id, "3", "04/03/2018"], ["Mother", "Grace", &family, &contact, &email, ""])
+    };
+    let school = |of: [&str; 2]| {
+        let others = (2..14).map(|n| family(n, &format!("P{n}")));
+        family(0, of[0]) + &family(1, of[1]) + &others.collect::<String>()
+    };
+    let mut directory = after(&school(["P0", "P1"]));
+    let (kept_from, _) = directory
+        .visible_people()
+        .find(|(_, person)| person.role == Role::Pupil && person.name.family() == "Cole0")
+        .unwrap();
+    let ends = directory.links.keys().copied().find(|(pupil, _)| *pupil == kept_from).unwrap();
+    directory.links.get_mut(&ends).unwrap().value.as_mut().unwrap().restricted = true;
+    for (ids, proposals) in [(["N0", "P1"], 1), (["N0", "N1"], 2)] {
+        let plan = full(&read(&school(ids)), &directory);
+        assert_eq!(plan.held, Some(HeldBecause::SamePersonProposed), "{ids:?}");
+        assert_eq!((plan.proposals.len(), plan.counts.pupil.created), (proposals, 0), "{ids:?}");
+    }
+    // The restriction goes along.
+    let plan = full(&read(&school(["N0", "N1"])), &directory);
+    apply(&mut directory, &plan);
+    assert!(directory.links[&ends].value.as_ref().unwrap().restricted);
+    assert_eq!(directory.person(kept_from).unwrap().source_ids[0].id, "N0");
 }
 
 #[test]

@@ -22,13 +22,15 @@ use crate::{
 
 /// Who of a file's pupils with unknown ids is probably who of the directory's that no id in the file claims: the same names
 /// (the family name but for one slip) and the same date of birth (but for one slip, or day and month in each other's place, where the
-/// names are the same).
+/// names are the same). Whoever has the very names and day is meant before those who are a slip away.
 ///
 /// Another UPN or given name is another child, and so is another date of birth: twins, or two of one name.
 pub fn pupils(unknown: &[&Person], unclaimed: &[&Person]) -> Vec<Proposal> {
     let [unknown, unclaimed] = [unknown, unclaimed].map(|people| all(people.iter().copied()));
     between(&unknown, &unclaimed, |_, _, e| match (e.family, e.born) {
         _ if e.id == Differs || e.given != Same || e.born == Differs => Verdict::Never,
+        // One slip in the family name weighs as much as none.
+        (Same, Same) if !e.names_crossed => Verdict::Surely,
         (Same, Same | Near) | (Near, Same) => Verdict::Probably,
         (Same | Near, _) => Verdict::Perhaps,
         (Differs | Unknown, _) => Verdict::Unlikely,
