@@ -301,6 +301,36 @@ mod tests {
         }
     }
 
+    /// Where the samples are there: GOV.UK Notify's own verdicts. It guesses at the country of a number without a plus; here the office
+    /// is asked, because a UK number with a digit too many is as often valid somewhere else.
+    #[test]
+    fn samples_of_notify_have_its_verdicts() {
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/samples/notify-phone-vectors/phones.tsv");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let [raw, verdict, number] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let escapes = [
+                ("\\u200b", "\u{200b}"),
+                ("\\ufeff", "\u{feff}"),
+                ("\\t", "\t"),
+                ("\\r", "\r"),
+                ("\\n", "\n"),
+            ];
+            let raw = escapes.iter().fold(raw.to_owned(), |raw, (from, to)| raw.replace(from, to));
+            let expected = match verdict {
+                "uk_mobile" | "uk_mobile_tv" | "jersey_mobile" | "crown_dependency_mobile" => {
+                    format!("+{number} Mobile")
+                }
+                "uk_landline" | "uk_landline_9_digit" | "uk_non_geographic" => format!("+{number} Landline"),
+                "international" => format!("+{number} International"),
+                "bad_char" => "Letters".to_owned(),
+                _ => "Invalid".to_owned(),
+            };
+            assert_eq!(read(&raw).trim_end_matches(" repaired"), expected, "{line}");
+        }
+    }
+
     #[test]
     fn drama_numbers_are_a_range_not_a_prefix() {
         let drama = |raw| PhoneNumber::parse(raw).unwrap().number.is_drama();

@@ -95,8 +95,8 @@ pub enum Which {
 /// Words for facts. The role is whose fact it is where the name does not say.
 #[rustfmt::skip]
 const FACTS: &[(Role, Field, &[&str])] = &[
-    (Role::Pupil, GivenName, &["forename", "forenames", "firstname", "givenname", "legalforename", "legalfirstname", "legalgivenname", "forenamelegal"]),
-    (Role::Pupil, FamilyName, &["surname", "lastname", "familyname", "legalsurname", "legallastname", "legalfamilyname", "surnamelegal"]),
+    (Role::Pupil, GivenName, &["forename", "forenames", "firstname", "first", "givenname", "legalforename", "legalfirstname", "legalgivenname", "forenamelegal"]),
+    (Role::Pupil, FamilyName, &["surname", "lastname", "last", "familyname", "legalsurname", "legallastname", "legalfamilyname", "surnamelegal"]),
     (Role::Pupil, PreferredGivenName, &["preferredforename", "preferredfirstname", "preferredgivenname", "preferredname", "chosenforename", "chosenfirstname", "chosenname", "knownas", "knownasforename", "knownname", "usualforename"]),
     (Role::Pupil, PreferredFamilyName, &["preferredsurname", "preferredlastname", "preferredfamilyname", "chosensurname", "chosenlastname", "knownassurname", "usualsurname"]),
     (Role::Pupil, FormerFamilyName, &["formersurname", "formerlastname", "formerfamilyname", "previoussurname", "previouslastname", "previousfamilyname"]),
@@ -259,6 +259,8 @@ mod tests {
         use Which::{Numbered, Only, Parent, Trailing};
         for (header, role, field, which) in [
             ("ID", Role::Pupil, SourceId, Only),
+            ("First", Role::Pupil, GivenName, Only),
+            ("Parent 2 Last", Role::Contact, FamilyName, Numbered(2)),
             ("Admission No.", Role::Pupil, SourceId, Only),
             ("Pupil's Legal Surname", Role::Pupil, FamilyName, Only),
             ("Student Email", Role::Pupil, Email, Only),

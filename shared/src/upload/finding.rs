@@ -282,7 +282,9 @@ impl Code {
             Self::DateOutOfRange => {
                 "No pupil was born on this day; check the year. The pupil was kept without it."
             }
-            Self::PhoneInvalid => "This number does not exist; check its digits.",
+            Self::PhoneInvalid => {
+                "This number does not exist; check its digits. A number of another country begins with + or 00."
+            }
             Self::PhoneLetters => {
                 "A phone number has digits only; put notes and second numbers in other columns."
             }

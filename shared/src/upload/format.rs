@@ -88,6 +88,7 @@ mod tests {
     use crate::{
         person::Role,
         privacy::agreement::{Agreement, Field},
+        upload::delimited::tests::samples,
     };
 
     fn agreement() -> Agreement {
@@ -117,9 +118,47 @@ mod tests {
             (b"{\"error\": \"unauthorised\"}", Err(Refusal::BrokenJson)),
             (b"", Err(Refusal::EmptyFile)),
             (b"sourcedId,name,type\no1,Oakfield,school\n", Err(Refusal::PartOfBundle)),
+            (b"propertyName,value\nmanifest.version,1.0\n", Err(Refusal::PartOfBundle)),
+            (b"Forename,Surname,Property name\nAnn,Smith,The Oaks\n", Ok("csv")),
             (b"Forename,Surname\nAnn,Smith\n", Ok("csv")),
         ] {
             assert_eq!(verdict(bytes), expected, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    /// Where the samples are there: what the office is told of each, if it is sent as it is.
+    #[test]
+    fn samples_as_whole_files_are_read_or_refused_as_a_person_would_say() {
+        // Tables of what is no school's: most have no name that is known, some have only an address or a kind of tie.
+        const ANOTHER_THING: [&str; 3] =
+            ["location_coordinates.csv", "test_geo.csv", "names_pypi_nicknames-1.0.1.csv"];
+        let bundle = "oneroster-oat-sa/data/samples/OneRosterv1p1BaseCSV";
+        for folder in [
+            "csv-spectrum/csvs",
+            "csvkit-examples/examples",
+            "febrl",
+            "nicknames",
+            "notify-phone-vectors",
+            "vendor-templates",
+            bundle,
+        ] {
+            for (name, bytes) in samples(folder) {
+                let expected = match name.as_str() {
+                    // Texts about the others.
+                    name if name.ends_with(".txt") => continue,
+                    _ if folder == bundle => Err(Refusal::PartOfBundle),
+                    // A name of two words, one name beside an id, an id alone, Australians, a vendor's templates.
+                    "comma_in_quotes.csv" | "foo1.csv" | "foo2.csv" | "test_geojson.csv" => Ok("csv"),
+                    _ if folder == "febrl" || folder == "vendor-templates" => Ok("csv"),
+                    "null_byte.csv" => Err(Refusal::NulCharacter { row: 2, column: 1 }),
+                    // The sheet with the table is the second.
+                    "sheets.xls" | "sheets.xlsx" => Err(Refusal::EmptyFile),
+                    "empty.csv" if folder.starts_with("csvkit") => Err(Refusal::EmptyFile),
+                    name if ANOTHER_THING.contains(&name) => Err(Refusal::NoPupilColumn),
+                    _ => Err(Refusal::NoKnownColumn),
+                };
+                assert_eq!(verdict(&bytes), expected, "{name}");
+            }
         }
     }
 

@@ -98,7 +98,10 @@ pub enum Whose {
 pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Refusal> {
     const OF_A_BUNDLE: [&str; 3] = ["sourcedid", "usersourcedid", "classsourcedid"];
     let mut names = head.iter().flat_map(|(_, names)| names);
-    if names.any(|name| OF_A_BUNDLE.contains(&fold(name).as_str())) {
+    let is_manifest = |names: &[String]| names.iter().map(|name| fold(name)).eq(["propertyname", "value"]);
+    if names.any(|name| OF_A_BUNDLE.contains(&fold(name).as_str()))
+        || head.first().is_some_and(|(_, names)| is_manifest(names))
+    {
         return Err(Refusal::PartOfBundle);
     }
     let mut best: Option<Layout> = None;

@@ -50,8 +50,10 @@ pub const MAX_ROWS: usize = 100_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// No bytes, or white space only.
-    #[error("the file is empty; export it again")]
+    /// No bytes, or white space only; in a workbook, a first visible sheet of that kind.
+    #[error(
+        "there is nothing in the file (of a workbook, in its first visible sheet); export it again, or put the sheet with the pupils first"
+    )]
     EmptyFile,
     /// A header and nothing below. Nobody is removed by it.
     #[error(
@@ -133,10 +135,14 @@ pub enum Refusal {
     #[error("the JSON cannot be read as pages of the connector's API; fetch them again")]
     BrokenJson,
     /// No column has a name that we know.
-    #[error("no column has a known name; the README lists the names, and the first row must hold them")]
+    #[error(
+        "no column has a known name; put names such as Forename, Surname and Student ID into a row above the pupils, or say in the settings (column_mapping) what the school's own names mean"
+    )]
     NoKnownColumn,
     /// Columns are there, but nothing that says which pupil a row is about.
-    #[error("no column says which pupil a row is about: a pupil's name or id is needed")]
+    #[error(
+        "no column says which pupil a row is about; add the pupil's name or id (Forename and Surname, or Student ID)"
+    )]
     NoPupilColumn,
     /// Stored with another content type than was signed for.
     #[error(

@@ -122,6 +122,8 @@ pub struct Roll {
     pub(super) disputed: BTreeSet<(usize, usize)>,
     /// What is found of whom it has only referred to so far: people without a name. Only while rows come in, as what follows.
     pub(super) referred: BTreeMap<usize, Finding>,
+    /// Of pupils without an id whose date of birth cannot be read, a hash of what stands there.
+    pub(super) undated: BTreeMap<usize, u64>,
     /// Where people are.
     pub(super) index: Index,
     /// The pupil of the last row, if the row was sound.
@@ -311,10 +313,17 @@ impl Roll {
             self.find(row, place, Code::YearUnlikely);
         }
         let key = if pupil.source_ids.is_empty() { Key::Likeness(pupil_key(&pupil).into()) } else { Key::Id };
-        match self.meet(row.number, key, pupil) {
-            (at, None) => Some(at),
-            (first, Some(pupil)) => self.pupil_again(row, first, pupil).then_some(first),
+        let day =
+            if born.is_none() && matches!(key, Key::Likeness(_)) { row.unreadable_birthday() } else { None };
+        let (at, again) = self.meet(row.number, key, pupil);
+        if let Some(day) = day
+            && *self.undated.entry(at).or_insert(day) != day
+        {
+            // One name and two days, if only they could be read.
+            self.find(row, None, Code::Ambiguous);
+            return None;
         }
+        again.is_none_or(|pupil| self.pupil_again(row, at, pupil)).then_some(at)
     }
 
     /// Another row of a pupil; false where the id stands for another child.

@@ -1,6 +1,10 @@
 //! What one row says about a person: cells to values and findings.
 
-use std::{fmt, mem};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    mem,
+};
 
 use jiff::civil::Date;
 
@@ -89,6 +93,14 @@ impl<'r> Row<'r> {
     /// Whether it names a pupil's column at all: that there is no name has to be seen.
     pub(super) fn has_pupil(&self) -> bool {
         self.cells.iter().any(|(place, _)| place.column.role == Role::Pupil)
+    }
+
+    /// What stands where the pupil's date of birth should, as a hash.
+    pub(super) fn unreadable_birthday(&self) -> Option<u64> {
+        let (_, raw) = self.cell(Role::Pupil, Field::DateOfBirth)?;
+        let mut hasher = DefaultHasher::new();
+        raw.trim().hash(&mut hasher);
+        (!cell::is_blank(raw)).then(|| hasher.finish())
     }
 
     /// The ids of somebody, in the order of the columns.
