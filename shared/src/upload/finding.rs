@@ -110,11 +110,13 @@ pub enum Code {
     DateChanged,
     /// The file knows nothing of a restriction, or gives responsibility to whom the school keeps away.
     RestrictionKept,
+    /// Somebody new, where the file does not name a contact whom the school keeps away.
+    RestrictionUnresolved,
 }
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -161,6 +163,7 @@ impl Code {
         Self::TextGarbled,
         Self::DateChanged,
         Self::RestrictionKept,
+        Self::RestrictionUnresolved,
     ];
 
     /// The word used in reports.
@@ -212,6 +215,7 @@ impl Code {
             Self::TextGarbled => "text_garbled",
             Self::DateChanged => "date_changed",
             Self::RestrictionKept => "restriction_kept",
+            Self::RestrictionUnresolved => "restriction_unresolved",
         }
     }
 
@@ -261,7 +265,8 @@ impl Code {
             | Self::SamePersonProposed
             | Self::TextGarbled
             | Self::DateChanged
-            | Self::RestrictionKept => Severity::Warning,
+            | Self::RestrictionKept
+            | Self::RestrictionUnresolved => Severity::Warning,
         }
     }
 
@@ -374,6 +379,9 @@ impl Code {
             }
             Self::RestrictionKept => {
                 "The school keeps this contact away from the pupil, and the file does not say so. The restriction stays: put it into the MIS too, or lift it by hand."
+            }
+            Self::RestrictionUnresolved => {
+                "Somebody new stands here, and the file does not name a contact whom the school keeps away. If they are the same person or the same pupil, correct the known one by hand and send the file again; if they are not, approve the upload."
             }
         }
     }

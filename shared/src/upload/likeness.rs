@@ -147,7 +147,7 @@ fn between(
     }
     let clear = |who, this: (bool, i32)| {
         let [first, second] = best[&who];
-        first == this && (second.0 < this.0 || second.1 <= this.1 - MARGIN)
+        first == this && (this.0 && !second.0 || second.1 <= this.1 - MARGIN)
     };
     let clear = found.into_iter().filter(|(one, other, verdict, score)| {
         let this = standing(*verdict, *score);

@@ -20,6 +20,7 @@ pub mod grid;
 pub mod identity;
 mod index;
 pub mod intake;
+mod kept_away;
 mod layout;
 pub mod likeness;
 pub mod merge;

@@ -233,7 +233,7 @@ pub(super) struct Planner<'a> {
     /// Contact -> the pupils they are tied to.
     families: &'a HashMap<PersonId, Vec<PersonId>>,
     /// People of the directory whom the file names.
-    named: HashSet<PersonId>,
+    pub(super) named: HashSet<PersonId>,
     /// How many of each kind are named again as they were, in the order of the counts.
     back: [usize; 5],
     /// Who each entry of the file is from now on.
@@ -340,7 +340,7 @@ impl Planner<'_> {
     }
 
     /// Whether somebody of the directory is to be called missing.
-    fn is_missing(&self, id: PersonId, person: &Person) -> bool {
+    pub(super) fn is_missing(&self, id: PersonId, person: &Person) -> bool {
         person.missing_since.is_none()
             && !person.manual
             && !self.named.contains(&id)
@@ -395,7 +395,7 @@ impl Planner<'_> {
     fn links(&mut self) {
         let mut count = Count::default();
         let mut named = HashSet::new();
-        let mut joined_by_somebody_new = HashSet::new();
+        let mut joined_by_somebody_new: HashMap<PersonId, Vec<u32>> = HashMap::new();
         for ((pupil, contact), entry) in &self.roll.links {
             let (Some(pupil), Some(contact)) = (self.of[*pupil], self.of[*contact]) else { continue };
             let ends = (pupil, contact);
@@ -407,7 +407,7 @@ impl Planner<'_> {
                 None => {
                     count.created += 1;
                     if self.directory.person(ends.1).is_none() {
-                        joined_by_somebody_new.insert(ends.0);
+                        joined_by_somebody_new.entry(ends.0).or_default().push(entry.row);
                     }
                     self.plan.changes.push(Change::Link(ends, entry.value.clone()));
                 }
@@ -456,17 +456,7 @@ impl Planner<'_> {
             }
         }
         self.plan.counts.link = count;
-        let replaced = self.directory.visible_links().any(|(pupil, contact, link)| {
-            link.restricted && !named.contains(&(pupil, contact)) && joined_by_somebody_new.contains(&pupil)
-        });
-        // A pupil who comes back as somebody new would come without the restriction that hangs on who they were.
-        let forgotten = self.plan.counts.pupil.created > 0
-            && self.directory.visible_links().any(|(pupil, _, link)| {
-                link.restricted
-                    && !self.named.contains(&pupil)
-                    && self.directory.person(pupil).is_some_and(|person| self.is_missing(pupil, person))
-            });
-        self.plan.held = (replaced || forgotten).then_some(HeldBecause::RestrictedContactReplaced);
+        self.hold_what_may_be_restricted(&named, &joined_by_somebody_new);
     }
 
     /// Whom the source says is gone.

@@ -192,6 +192,24 @@ fn edge_case_55_new_ids_of_two_who_are_a_letter_apart_are_proposed_for_each() {
 }
 
 #[test]
+fn edge_case_55_a_restriction_of_somebody_who_may_be_either_of_two_says_where_to_look() {
+    let ann = |id, parent| row(["Ann", "Smith", id, "3", "04/03/2018"], parent);
+    let jo = ["Mother", "Jo", "Cole", "C2", "jo@example.com", ""];
+    let ben =
+        row(["Ben", "Jones", "9", "4", "05/04/2017"], ["Father", "Al", "Jones", "C9", "al@example.com", ""]);
+    let mut directory = after(&(ann("1", MARY) + &ann("2", jo) + &ben));
+    let (mary, _) = person(&directory, "Mary");
+    let ends = directory.links.keys().copied().find(|(_, contact)| *contact == mary).unwrap();
+    directory.links.get_mut(&ends).unwrap().value.as_mut().unwrap().restricted = true;
+    // Two of one name and one birthday have new ids: which is which, nobody can say, and the new pupil in row 5 is somebody else.
+    let new = row(["Cy", "Day", "7", "3", "04/03/2018"], ["Mother", "Di", "Day", "C7", "di@example.com", ""]);
+    let plan = full(&read(&(ann("5", MARY) + &ann("6", jo) + &ben + &new)), &directory);
+    assert_eq!(plan.held, Some(HeldBecause::RestrictedContactReplaced));
+    assert!(plan.proposals.is_empty());
+    assert_eq!(codes(&plan.findings), ["2  restriction_unresolved", "3  restriction_unresolved"]);
+}
+
+#[test]
 fn a_proposal_that_is_refused_makes_somebody_new() {
     let mut directory = after(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
     let other = read(&row(

@@ -305,6 +305,10 @@ fn somebody_new_in_a_restricted_contacts_place_waits_for_the_office() {
     let renumbered = "Ann,Smith,001,3,04/03/2018,Father,John,Smith,004,,,2,Y,\n";
     let held = |rows: &str| full(&read(rows), &before).held;
     assert_eq!(held(renumbered), Some(HeldBecause::RestrictedContactReplaced));
+    assert_eq!(
+        codes(&full(&read(renumbered), &before).findings),
+        ["2  no_contact", "2  restriction_unresolved"]
+    );
     // Somebody new beside him, or nobody new without him, is nothing to wait for.
     assert_eq!(held(&format!("{father}{mother}")), None);
     assert_eq!(held("Ann,Smith,001,3,04/03/2018,,,,,,,,,\n"), None);
