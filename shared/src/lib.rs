@@ -14,6 +14,11 @@
 #[cfg(test)]
 extern crate self as shared;
 
+/// Every function's. A school's file is a hundred thousand people in small pieces of memory: taking them and giving them back costs a
+/// third of what it does with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod app;
 pub mod batch;
 pub mod channel;

@@ -71,7 +71,7 @@ pub async fn create(
     school: SchoolId,
 ) -> Result<Answer, ApiError> {
     let NewConnector { name } = request.body()?;
-    let name = tidy(&name);
+    let name: String = tidy(&name).into();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
         let detail = "write what it is to be called, in at most 60 letters";
         return Err(Problem::fields(vec![FieldError::new("/name", "invalid", detail)]).into());

@@ -175,7 +175,7 @@ impl Fields {
         form.contact_points(self, &mut after);
         let known = before.source_ids.iter().find(|id| !id.is_upn());
         let source = known.map_or(SHEET, |id| &id.source);
-        let id = |raw: &str| Some(SourceId { source: source.to_owned(), id: cell::text(raw)? });
+        let id = |raw: &str| Some(SourceId { source: source.into(), id: cell::text(raw)? });
         // The id that the school's files use, so that their rows are known to speak of this person.
         let said = form.text("source_id", Field::SourceId, &self.source_id, 100);
         replace(&mut after.source_ids, |id| !id.is_upn(), said, id);
@@ -304,7 +304,7 @@ impl Form<'_> {
                 if groups.len() > MAX_GROUPS || groups.iter().any(|group| tidy(group).chars().count() > 100) {
                     self.fault("groups", "too_long", "write at most 100 groups of at most 100 letters");
                 }
-                *to = groups.iter().filter_map(|group| cell::text(group)).collect();
+                *to = groups.iter().filter_map(|group| cell::text(group)).map(String::from).collect();
                 to.sort();
                 to.dedup();
             }

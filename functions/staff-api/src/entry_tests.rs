@@ -139,7 +139,7 @@ fn a_merge_patch_leaves_clears_and_sets() {
     let expected = Person {
         class: None,
         name: PersonName::new("Zoë", "Neill"),
-        former_family_name: Some("O'Neill".to_owned()),
+        former_family_name: Some("O'Neill".into()),
         preferred_name: preferred,
         groups: vec!["Chess".to_owned(), "Choir".to_owned()],
         leaves_on: Some(date(2027, 7, 21)),
@@ -235,7 +235,7 @@ fn lists_take_the_place_of_all_contact_points() {
 
 #[test]
 fn another_id_is_in_the_numbering_that_the_person_is_known_in() {
-    let id = |source: &str, id: &str| SourceId { source: source.to_owned(), id: id.to_owned() };
+    let id = |source: &str, id: &str| SourceId { source: source.into(), id: id.into() };
     let before = Person {
         source_ids: vec![id("upn", "A1"), id("wonde", "A7")],
         ..from_a_file(json!({"role": "pupil", "given_name": "Ella"}))

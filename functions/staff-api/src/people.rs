@@ -86,18 +86,19 @@ pub fn body(id: PersonId, person: &Person, version: u64) -> Value {
     let mut body = json!({"person_id": id, "role": person.role, "version": version});
     let part = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
     let preferred = person.preferred_name.as_ref();
-    let id = |upn: bool| person.source_ids.iter().find(|id| id.is_upn() == upn).map(|id| id.id.clone());
+    let id = |upn: bool| person.source_ids.iter().find(|id| id.is_upn() == upn).map(|id| id.id.to_string());
+    let text = |text: Option<&str>| text.map(str::to_owned);
     let voice = person.phones.iter().find(|phone| phone.kind() != PhoneKind::Mobile);
     for (name, text) in [
-        ("title", person.title.clone()),
+        ("title", text(person.title.as_deref())),
         ("given_name", part(person.name.given())),
         ("family_name", part(person.name.family())),
         ("preferred_given_name", preferred.and_then(|name| part(name.given()))),
         ("preferred_family_name", preferred.and_then(|name| part(name.family()))),
-        ("former_family_name", person.former_family_name.clone()),
+        ("former_family_name", text(person.former_family_name.as_deref())),
         ("date_of_birth", person.date_of_birth.map(|born| born.expose().to_string())),
-        ("year_group", person.year_group.clone()),
-        ("class", person.class.clone()),
+        ("year_group", text(person.year_group.as_deref())),
+        ("class", text(person.class.as_deref())),
         ("starts_on", person.starts_on.map(|day| day.to_string())),
         ("leaves_on", person.leaves_on.map(|day| day.to_string())),
         ("email", person.email().map(|email| email.expose().to_owned())),

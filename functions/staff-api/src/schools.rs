@@ -74,7 +74,7 @@ pub async fn create(app: &App, request: &Request, staff: &Staff) -> Result<Answe
     let now = time::now();
     let mut errors = Vec::new();
     let mut fault = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, "invalid", detail));
-    let name = tidy(&body.name);
+    let name: String = tidy(&body.name).into();
     if name.is_empty() || name.chars().count() > 100 {
         fault("/name", "write the school's name in at most 100 letters");
     }

@@ -61,9 +61,13 @@ impl Search {
             role: self.role,
             given: clean("/given_name", self.given_name.as_ref(), folded),
             family: clean("/family_name", self.family_name.as_ref(), folded),
-            year_group: clean("/year_group", self.year_group.as_ref(), cell::year_group),
+            year_group: clean("/year_group", self.year_group.as_ref(), |text| {
+                cell::year_group(text).map(String::from)
+            }),
             class: clean("/class", self.class.as_ref(), folded),
-            source_id: clean("/source_id", self.source_id.as_ref(), cell::text),
+            source_id: clean("/source_id", self.source_id.as_ref(), |text| {
+                cell::text(text).map(String::from)
+            }),
             limit: LIMIT,
             after: None,
         };
@@ -122,11 +126,11 @@ mod tests {
     #[test]
     fn a_search_fits_whoever_has_everything_asked_for() {
         let pupil = Person {
-            year_group: Some("R".to_owned()),
-            class: Some("Oak".to_owned()),
-            source_ids: vec![SourceId { source: "csv".to_owned(), id: "00123".to_owned() }],
+            year_group: Some("R".into()),
+            class: Some("Oak".into()),
+            source_ids: vec![SourceId { source: "csv".into(), id: "00123".into() }],
             preferred_name: Some(PersonName::new("Zo", "")),
-            former_family_name: Some("Former".to_owned()),
+            former_family_name: Some("Former".into()),
             ..Person::named(Role::Pupil, PersonName::new("Zoë", "O'Neill"))
         };
         let fits = |body| serde_json::from_value::<Search>(body).unwrap().read().unwrap().fits(&pupil);

@@ -71,7 +71,8 @@ pub async fn create(
     }
     let scope = match body.scope {
         Scope::YearGroups(years) => {
-            let years: BTreeSet<_> = years.iter().filter_map(|year| cell::year_group(year)).collect();
+            let years: BTreeSet<_> =
+                years.iter().filter_map(|year| cell::year_group(year)).map(String::from).collect();
             if years.is_empty() {
                 errors.push(FieldError::new("/scope", "invalid", "name at least one year group"));
             }

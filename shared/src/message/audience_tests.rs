@@ -464,7 +464,7 @@ proptest! {
         let mut meant = BTreeSet::new();
         for pupil in pupils.iter().copied().filter(|pupil| wanted(*pupil)) {
             let year = &school.directory.person(pupil).unwrap().year_group;
-            if everybody || audience.people.contains(&pupil) || audience.year_groups.iter().any(|wanted| Some(wanted) == year.as_ref()) {
+            if everybody || audience.people.contains(&pupil) || audience.year_groups.iter().any(|wanted| Some(wanted.as_str()) == year.as_deref()) {
                 let family = ties(pupil);
                 if family.is_empty() { meant.insert(pupil); }
                 meant.extend(family.into_iter().filter(|contact| !audience.except.contains(contact)));

@@ -72,8 +72,8 @@ pub fn meant(directory: &Directory, audience: &Audience, today: Date) -> Meant {
     let years: Vec<_> =
         audience.year_groups.iter().filter_map(|year| crate::upload::cell::year_group(year)).collect();
     let selects = |id: PersonId, person: &Person| {
-        let one_of = |list: &[String], value: &Option<String>| {
-            value.as_ref().is_some_and(|value| list.iter().any(|one| one.trim().eq_ignore_ascii_case(value)))
+        let is = |one: &str, value: Option<&str>| {
+            value.is_some_and(|value| one.trim().eq_ignore_ascii_case(value))
         };
         let in_group = || {
             audience
@@ -84,8 +84,8 @@ pub fn meant(directory: &Directory, audience: &Audience, today: Date) -> Meant {
         named.contains(&id)
             || person.has_joined(today)
                 && (everybody
-                    || one_of(&years, &person.year_group)
-                    || one_of(&audience.classes, &person.class)
+                    || years.iter().any(|one| is(one, person.year_group.as_deref()))
+                    || audience.classes.iter().any(|one| is(one, person.class.as_deref()))
                     || in_group())
     };
     let mut meant = Meant::default();

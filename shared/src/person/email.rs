@@ -2,10 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use compact_str::CompactString;
 use memchr::memrchr;
 use serde::{Deserialize, Serialize};
 
-use super::name::visible;
+use super::name::{bare, visible};
 
 /// The longest part before the `@` (RFC 5321).
 const MAX_LOCAL: usize = 64;
@@ -18,7 +19,7 @@ const MAX_LABEL: usize = 63;
 /// Dots and plus signs are kept: `a.b@` and `ab@` may be two people. Prints masked.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct EmailAddress(String);
+pub struct EmailAddress(CompactString);
 
 /// Text that is no usable e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,11 @@ impl EmailAddress {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// What stands behind the `@`.
+    pub fn host(&self) -> &str {
+        split(&self.0, b'@').map_or("", |(_, host)| host)
+    }
 }
 
 impl FromStr for EmailAddress {
@@ -38,24 +44,26 @@ impl FromStr for EmailAddress {
     /// The rules of GOV.UK Notify over RFC 5321: no quotes, semicolons or double dots, a host of two or more labels,
     /// a top-level domain of letters. Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let text = visible(text);
-        let text = text.trim();
         // Letters beyond ASCII are in no address, but what is one of them in upper case may not be in lower case.
-        let text = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
+        let text = if text.is_ascii() {
+            bare(text).to_ascii_lowercase()
+        } else {
+            visible(text).trim().to_lowercase()
+        };
         let (local, host) = split(&text, b'@').ok_or(EmailError)?;
         let (name, tld) = split(host, b'.').ok_or(EmailError)?;
         let tld_ok = tld.starts_with("xn--")
             || ((2..=MAX_LABEL).contains(&tld.len()) && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
         if local.len() > MAX_LOCAL
             || host.len() > MAX_HOST
-            || !are_atoms(local, MAX_LOCAL, is_plain)
-            || !are_atoms(name, MAX_LABEL, |byte| byte.is_ascii_alphanumeric())
-            || !are_atoms(tld, MAX_LABEL, |byte| byte.is_ascii_alphanumeric())
+            || !are_atoms(local, MAX_LOCAL, IN_ATOM)
+            || !are_atoms(name, MAX_LABEL, LETTER)
+            || !are_atoms(tld, MAX_LABEL, LETTER)
             || !tld_ok
         {
             return Err(EmailError);
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 
@@ -66,28 +74,52 @@ fn split(text: &str, last: u8) -> Option<(&str, &str)> {
 }
 
 /// Whether text is plain parts between dots, none empty or longer than `most`, and each with an end on either side that may be one.
-fn are_atoms(text: &str, most: usize, may_be_end: impl Fn(u8) -> bool) -> bool {
-    let (mut before, mut length) = (b'.', 0);
-    for byte in text.bytes() {
-        length = if byte == b'.' { 0 } else { length + 1 };
-        let is_right = match (before, byte) {
-            (end, b'.') => end != b'.' && may_be_end(end),
-            (b'.', start) => is_plain(start) && may_be_end(start),
-            (_, byte) => is_plain(byte) && length <= most,
-        };
-        if !is_right {
-            return false;
+fn are_atoms(text: &str, most: usize, end: u8) -> bool {
+    let text = text.as_bytes();
+    let is_atom = |part: &[u8]| match part {
+        [] => false,
+        [first, .., last] if part.len() <= most => kind(*first) & kind(*last) & end != 0,
+        [only] => kind(*only) & end != 0,
+        _ => false,
+    };
+    let (mut from, mut kinds) = (0, IN_ATOM);
+    for (at, byte) in text.iter().enumerate() {
+        if *byte == b'.' {
+            if !is_atom(&text[from..at]) {
+                return false;
+            }
+            from = at + 1;
+        } else {
+            kinds &= kind(*byte);
         }
-        before = byte;
     }
-    before != b'.' && may_be_end(before)
+    kinds != 0 && is_atom(&text[from..])
+}
+
+const fn kind(byte: u8) -> u8 {
+    KINDS[byte as usize]
 }
 
 /// What may stand in a part of an address without quotation marks, but for the dot (RFC 5322's `atext`).
-const fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/')
-        || matches!(byte, b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
-}
+const IN_ATOM: u8 = 1;
+/// A letter or digit.
+const LETTER: u8 = 2;
+/// What each byte may be: looked up, because every byte of every address is asked about.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => IN_ATOM | LETTER,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => {
+                IN_ATOM
+            }
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

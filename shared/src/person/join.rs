@@ -1,5 +1,6 @@
 //! Two records that the office says are one person become one. Pure.
 
+use compact_str::CompactString;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -72,7 +73,8 @@ pub fn join(kept: &Person, other: &Person) -> Result<Person, Apart> {
     if matches!((upn(kept), upn(other)), (Some(one), Some(another)) if one != another) {
         return Err(Apart::Upn);
     }
-    let or = |kept: &Option<String>, other: &Option<String>| kept.clone().or_else(|| other.clone());
+    let or =
+        |kept: &Option<CompactString>, other: &Option<CompactString>| kept.clone().or_else(|| other.clone());
     let mut phones = union(&kept.phones, &other.phones);
     phones.sort_by_key(|phone| phone.kind() != PhoneKind::Mobile);
     let mut groups = union(&kept.groups, &other.groups);
@@ -164,7 +166,7 @@ mod tests {
     use crate::person::{DateOfBirth, Role, SourceId, phone::PhoneNumber};
 
     fn id(source: &str, id: &str) -> SourceId {
-        SourceId { source: source.to_owned(), id: id.to_owned() }
+        SourceId { source: source.into(), id: id.into() }
     }
 
     fn contact(given: &str, email: &str, phone: &str) -> Person {
@@ -183,7 +185,7 @@ mod tests {
             ..contact("Catherine", "c@example.com", "01632 960123")
         };
         let other = Person {
-            title: Some("Dr".to_owned()),
+            title: Some("Dr".into()),
             source_ids: vec![id("csv", "C2"), id("wonde", "A7")],
             by_hand: BTreeSet::from([Field::GivenName, Field::Title]),
             deceased: true,

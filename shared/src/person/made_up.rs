@@ -45,8 +45,8 @@ impl Families {
         let (given, family) = name.split_once(' ').unwrap_or((name, ""));
         self.add(Person {
             date_of_birth: Some(DateOfBirth(date(2018, 3, 4))),
-            year_group: Some(year.to_owned()),
-            class: Some(class.to_owned()),
+            year_group: Some(year.into()),
+            class: Some(class.into()),
             ..Person::named(Role::Pupil, PersonName::new(given, family))
         })
     }

@@ -15,6 +15,7 @@ use std::{
     fmt,
 };
 
+use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -78,9 +79,9 @@ impl fmt::Debug for DateOfBirth {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId {
     /// The id as text: `00123` is not `123`. First, because it tells two apart at once where they are compared in their thousands.
-    pub id: String,
+    pub id: CompactString,
     /// The kind of system (`csv` for files).
-    pub source: String,
+    pub source: CompactString,
 }
 
 impl SourceId {
@@ -99,7 +100,7 @@ pub struct Person {
     pub role: Role,
     /// `Mrs`, `Dr`; as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub title: Option<CompactString>,
     /// The name.
     pub name: PersonName,
     /// The name they go by, where it is not the legal one: a part that is empty is as in `name`.
@@ -107,16 +108,16 @@ pub struct Person {
     pub preferred_name: Option<PersonName>,
     /// An earlier family name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub former_family_name: Option<String>,
+    pub former_family_name: Option<CompactString>,
     /// Pupils only. Never guessed, never fuzzy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_of_birth: Option<DateOfBirth>,
     /// Pupils only: `R`, `1` … `13`, as the school writes it, without the word "Year".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub year_group: Option<String>,
+    pub year_group: Option<CompactString>,
     /// Pupils only: the registration group or class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
+    pub class: Option<CompactString>,
     /// Other groups they belong to, as the school names them, in the order of the alphabet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use compact_str::{CompactString, ToCompactString};
 use serde::{Deserialize, Serialize};
 
 use super::name::visible;
@@ -12,7 +13,7 @@ use super::name::visible;
 /// A valid number in E.164 (`+447700900123`). Prints masked.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PhoneNumber(String);
+pub struct PhoneNumber(CompactString);
 
 /// The country code of the numbers that are texted: schools write to UK mobiles.
 pub const COUNTRY: &str = "44";
@@ -134,7 +135,7 @@ impl PhoneNumber {
             let plain = !strays && (matches!(prefix, "44" | "0044") || prefix == "0" && !leads);
             let prefix = prefix.len();
             digits.replace_range(..prefix, "+44");
-            return Ok(Parsed { number: Self(digits), repaired: repaired || !plain });
+            return Ok(Parsed { number: Self(digits.into()), repaired: repaired || !plain });
         }
         if foreign && !significant.starts_with("44") {
             return international(significant).map(|number| Parsed { number, repaired });
@@ -161,7 +162,7 @@ fn plain_uk(raw: &[u8]) -> Option<PhoneNumber> {
     }
     let number = str::from_utf8(&number).ok()?;
     let national = number.strip_prefix("+44")?;
-    (is_uk(national) && !is_filler(national)).then(|| PhoneNumber(number.to_owned()))
+    (is_uk(national) && !is_filler(national)).then(|| PhoneNumber(number.into()))
 }
 
 fn international(digits: &str) -> Result<PhoneNumber, PhoneError> {
@@ -169,7 +170,7 @@ fn international(digits: &str) -> Result<PhoneNumber, PhoneError> {
     if !number.is_valid() {
         return Err(PhoneError::Invalid);
     }
-    Ok(PhoneNumber(number.format().mode(phonenumber::Mode::E164).to_string()))
+    Ok(PhoneNumber(number.format().mode(phonenumber::Mode::E164).to_compact_string()))
 }
 
 fn is_separator(c: char) -> bool {

@@ -71,8 +71,8 @@ pub fn read(
                 fault(code.word(), "nobody at school was born on this day; write it as 2015-01-27")
             })?
             .map(|born| born.expose().to_string()),
-        Field::YearGroup => cell::year_group(raw),
-        _ => cell::name(raw).map_err(|code| fault(code.word(), "write at most 100 letters"))?.into(),
+        Field::YearGroup => cell::year_group(raw).map(Into::into),
+        _ => Some(cell::name(raw).map_err(|code| fault(code.word(), "write at most 100 letters"))?.into()),
     };
     let text = text.filter(|text| !text.is_empty());
     text.map(Some).ok_or_else(|| fault("blank", "write what it should be, or null for nothing"))

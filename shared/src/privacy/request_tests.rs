@@ -121,7 +121,7 @@ fn a_closed_request_is_kept_for_three_years() {
 #[test]
 fn edge_case_32_sixth_formers_speak_for_themselves() {
     let pupil = |year: Option<&str>, born: Option<Date>| Person {
-        year_group: year.map(str::to_owned),
+        year_group: year.map(Into::into),
         date_of_birth: born.map(DateOfBirth),
         ..Person::named(Role::Pupil, PersonName::new("Ada", "Smith"))
     };

@@ -82,7 +82,7 @@ pub(crate) fn people(roll: &Roll) -> Vec<String> {
             );
             line.extend(person.date_of_birth.map(|born| born.expose().to_string()));
             line.extend(person.year_group.iter().map(|year| format!("Y{year}")));
-            line.extend(person.class.clone());
+            line.extend(person.class.as_deref().map(str::to_owned));
             line.extend((!person.groups.is_empty()).then(|| format!("{:?}", person.groups)));
             line.extend(person.source_ids.iter().skip(1).map(|id| format!("{}:{}", id.source, id.id)));
             line.extend(person.emails.iter().map(EmailAddress::expose).map(str::to_owned));
@@ -96,9 +96,9 @@ pub(crate) fn people(roll: &Roll) -> Vec<String> {
 
 /// Ties, one a line.
 pub(crate) fn ties(roll: &Roll) -> Vec<String> {
-    let tie = |((pupil, contact), entry): (&(usize, usize), &crate::upload::roll::Entry<Link>)| {
+    let tie = |((pupil, contact), entry): ((usize, usize), &crate::upload::roll::Entry<Link>)| {
         let (link, responsibility) = (&entry.value, entry.value.parental_responsibility);
-        let ends = [id(roll, *pupil), id(roll, *contact)].join(" ");
+        let ends = [id(roll, pupil), id(roll, contact)].join(" ");
         format!("{ends} {:?} {responsibility:?} {:?}", link.relationship, link.priority)
     };
     roll.links.iter().map(tie).collect()

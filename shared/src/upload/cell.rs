@@ -1,5 +1,6 @@
 //! One cell: text to a value, or a finding's code.
 
+use compact_str::{CompactString, ToCompactString};
 use jiff::civil::Date;
 
 use super::{
@@ -22,11 +23,12 @@ pub fn is_blank(text: &str) -> bool {
     let text = bare(text);
     text.is_empty()
         || text == "."
-        || ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+        || text.len() <= 4
+            && ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
 }
 
 /// A name, tidied.
-pub fn name(text: &str) -> Result<String, Code> {
+pub fn name(text: &str) -> Result<CompactString, Code> {
     let text = tidy(text);
     if is_too_long(&text) { Err(Code::NameTooLong) } else { Ok(text) }
 }
@@ -36,7 +38,7 @@ fn is_too_long(text: &str) -> bool {
 }
 
 /// Free text that is no name: an id, a class. Kept as text, leading zeros included.
-pub fn text(raw: &str) -> Option<String> {
+pub fn text(raw: &str) -> Option<CompactString> {
     if is_blank(raw) {
         return None;
     }
@@ -48,10 +50,10 @@ pub fn text(raw: &str) -> Option<String> {
 }
 
 /// A year group without the words around it: `Year 3`, `NC Year 03` and `3` are one, `Reception` is `R`.
-pub fn year_group(raw: &str) -> Option<String> {
+pub fn year_group(raw: &str) -> Option<CompactString> {
     if let [b'1'..=b'9' | b'R' | b'N'] | [b'1', b'0'..=b'9'] = raw.as_bytes() {
         // As most are.
-        return Some(raw.to_owned());
+        return Some(raw.into());
     }
     let text = text(raw)?.to_uppercase();
     let mut year = text.as_str();
@@ -64,9 +66,9 @@ pub fn year_group(raw: &str) -> Option<String> {
     match year {
         // `YR` has lost both of its letters.
         "" if text != "YR" => None,
-        "" | "0" | "00" | "REC" | "RECEPTION" | "FS2" | "F2" => Some("R".to_owned()),
-        "NURSERY" | "NUR" | "FS1" | "F1" => Some("N".to_owned()),
-        year => Some(year.parse::<u8>().map_or_else(|_| year.to_owned(), |number| number.to_string())),
+        "" | "0" | "00" | "REC" | "RECEPTION" | "FS2" | "F2" => Some("R".into()),
+        "NURSERY" | "NUR" | "FS1" | "F1" => Some("N".into()),
+        year => Some(year.parse::<u8>().map_or_else(|_| year.into(), |number| number.to_compact_string())),
     }
 }
 
@@ -147,11 +149,12 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
         return Ok(None);
     }
     let email: EmailAddress = raw.parse().map_err(|_| Code::EmailInvalid)?;
-    if FILLERS.iter().any(|filler| email.expose().starts_with(filler)) {
+    if email.expose().starts_with(['n', 'e'])
+        && FILLERS.iter().any(|filler| email.expose().starts_with(filler))
+    {
         return Err(Code::EmailPlaceholder);
     }
-    let is_host = |host: &&str| email.expose().strip_suffix(host).is_some_and(|rest| rest.ends_with('@'));
-    let mistyped = MISTYPED.iter().any(is_host);
+    let mistyped = MISTYPED.contains(&email.host());
     Ok(Some((email, mistyped)))
 }
 
@@ -278,7 +281,7 @@ mod tests {
             [Responsibility::Yes, Responsibility::Unknown, Responsibility::No, Responsibility::Unknown]
         );
         assert_eq!(text(" 00123 ").as_deref(), Some("00123"));
-        assert_eq!(name("Null"), Ok("Null".to_owned()));
+        assert_eq!(name("Null"), Ok("Null".into()));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
     let wide = |encoding: &'static Encoding, body| encoding.decode_without_bom_handling(body).0;
     let (text, encoding) = if let Some(body) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         // Sound text is looked at once, and quickly.
-        let sound = std::str::from_utf8(body).map(Cow::Borrowed);
+        let sound = simdutf8::basic::from_utf8(body).map(Cow::Borrowed);
         (sound.unwrap_or_else(|_| String::from_utf8_lossy(body)), "utf-8-bom")
     } else if let Some(body) = bytes.strip_prefix(b"\xff\xfe") {
         (wide(UTF_16LE, body), "utf-16le")
@@ -96,7 +96,7 @@ fn nul_tenths(bytes: &[u8]) -> (usize, usize) {
 
 /// Text of one byte a letter, or UTF-8.
 fn narrow(bytes: &[u8]) -> Result<(Cow<'_, str>, &'static str), Refusal> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return Ok((Cow::Borrowed(text), "utf-8"));
     }
     if SIGNATURES.iter().any(|signature| bytes.starts_with(signature)) {
@@ -136,6 +136,17 @@ fn is_windows_1252(bytes: &[u8]) -> bool {
     let ascii = bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let beyond = bytes.iter().filter(|byte| **byte >= 0xc0).count();
     !misplaced && beyond <= ascii && !bytes.iter().any(undefined)
+}
+
+/// Whether there may be anything in a text that [`is_garbled`]: it takes two characters beyond ASCII in a row, which is three bytes or
+/// more, or a control character of two bytes of which the first is 0xc2. A letter with an accent between others is neither.
+pub fn may_be_garbled(text: &[u8]) -> bool {
+    let mut beyond = 0;
+    let mut is_suspect = |byte: &u8| {
+        beyond = if byte.is_ascii() { 0 } else { beyond + 1 };
+        beyond > 2 || *byte == 0xc2
+    };
+    !text.is_ascii() && text.iter().any(&mut is_suspect)
 }
 
 /// Whether a cell was ruined before it came here: it holds the sign for what could not be read, or the letters of UTF-8 as

@@ -6,25 +6,37 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use memchr::{memchr_iter, memchr3};
 
 use super::{
-    MAX_ROWS, Refusal, column,
-    decode::{Decoded, decode},
-    grid::{HEAD, MAX_COLUMNS, Records},
+    MAX_ROWS, Refusal,
+    cells::{Cells, Records},
+    column,
+    decode::{Decoded, decode, may_be_garbled},
+    grid::HEAD,
 };
 
 /// What may stand between cells.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// As much of a file as shows its separator, in bytes.
 const SAMPLE: usize = 64 * 1024;
+/// What ended files under DOS.
+const END_OF_FILE: char = '\u{1a}';
 
 /// A delimited file, taken apart once: every pass over it only slices.
 #[derive(Clone, Debug)]
-pub struct Delimited {
+pub struct Delimited<'b> {
     /// The name of the text's encoding, as in [`Decoded`].
     pub encoding: &'static str,
-    /// The cells, one behind the other.
-    cells: String,
-    /// Where each ends, with what stands behind it.
-    ends: Vec<u32>,
+    /// The text: the file's own bytes, where these are UTF-8.
+    text: Cow<'b, str>,
+    records: Parsed,
+}
+
+/// Where a text's cells are.
+#[derive(Clone, Debug, Default)]
+struct Parsed {
+    /// The cells of the lines that have quotation marks, without these, one behind the other.
+    unmarked: String,
+    /// Of each line, where its first cell begins, and where each ends, with what stands behind it.
+    bounds: Vec<u32>,
     lines: Vec<Line>,
 }
 
@@ -32,50 +44,70 @@ pub struct Delimited {
 #[derive(Clone, Copy, Debug)]
 struct Line {
     row: u32,
-    /// How many of the file's cells there are up to its end, those at the end of a record that are empty left out: a
-    /// hundred rows with a hundred thousand commas each are small.
-    cells: u32,
+    /// How many bounds there are up to its end, those of cells at the end of a record that are empty left out: a hundred rows with a
+    /// hundred thousand commas each are small.
+    bounds: u32,
     /// How many it has with them.
     width: u32,
-    /// How many bytes behind each cell are not of it: a line without quotation marks is kept with its separators.
-    behind: u32,
+    /// Its cells stand in the text itself, each with one byte behind it that is not of it.
+    is_plain: bool,
+    may_be_garbled: bool,
 }
 
-impl Delimited {
+impl<'b> Delimited<'b> {
     /// Takes a file apart.
     ///
     /// # Errors
     /// What is no text, has a NUL character, or a quotation mark that swallows what follows it, is refused by name.
-    pub fn open(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub fn open(bytes: &'b [u8]) -> Result<Self, Refusal> {
         let Decoded { text, encoding } = decode(bytes)?;
-        let text = text.trim_end_matches('\u{1a}');
-        let (said, text) = said_separator(text);
-        let (separator, usual_width) = separator(text, said);
+        let (said, text) = match text {
+            Cow::Borrowed(text) => {
+                let (said, text) = said_separator(text.trim_end_matches(END_OF_FILE));
+                (said, Cow::Borrowed(text))
+            }
+            Cow::Owned(mut text) => {
+                text.truncate(text.trim_end_matches(END_OF_FILE).len());
+                let (said, rest) = said_separator(&text);
+                let from = text.len() - rest.len();
+                text.drain(..from);
+                (said, Cow::Owned(text))
+            }
+        };
+        let (separator, usual_width) = separator(&text, said);
         let text = without_spaces_before_quotes(text, separator);
         let mut parser = Parser::new(&text, separator, usual_width);
+        parser.expect();
         while parser.step()? {}
-        parser.finish(encoding)
+        let records = parser.records;
+        Ok(Self { encoding, text, records })
     }
 }
 
-impl Records for Delimited {
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal> {
-        let (mut cells, mut next, mut from, mut cell, mut wanted) = (Vec::new(), 1, 0, 0, usize::MAX);
+impl Records for Delimited<'_> {
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        self.records.each(&self.text, visit)
+    }
+}
+
+impl Parsed {
+    fn each(
+        &self,
+        text: &str,
+        visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let (mut next, mut from) = (1, 0);
         for line in &self.lines {
             for blank in next..line.row {
-                wanted = visit(blank, &[])?;
+                visit(blank, Cells::NONE)?;
             }
             next = line.row + 1;
-            cells.clear();
-            let (behind, ends) = (line.behind as usize, &self.ends[cell..line.cells as usize]);
-            let mut start = from;
-            for end in ends.iter().take(wanted) {
-                cells.push(self.cells.get(start..*end as usize - behind).unwrap_or_default());
-                start = *end as usize;
-            }
-            (from, cell) = (ends.last().map_or(from, |end| *end as usize), line.cells as usize);
-            cells.resize(cells.len().max(wanted.min(MAX_COLUMNS).min(line.width as usize)), "");
-            wanted = visit(line.row, &cells)?;
+            let to = line.bounds as usize;
+            let bounds = &self.bounds[from..to];
+            from = to;
+            let text = if line.is_plain { text } else { &self.unmarked };
+            let between = u32::from(line.is_plain);
+            visit(line.row, Cells::new(text, bounds, between, line.width as usize, line.may_be_garbled))?;
         }
         Ok(())
     }
@@ -101,15 +133,14 @@ fn separator(text: &str, said: Option<u8>) -> (u8, u32) {
     for separator in said.unwrap_or(&SEPARATORS) {
         let mut parser = Parser::new(sample, *separator, u32::MAX);
         // Cut off as it is, the sample may end in a mark that is closed behind it.
-        while parser.lines.len() < HEAD && parser.step() == Ok(true) {}
-        let Ok(table) = parser.finish("") else { continue };
+        while parser.records.lines.len() < HEAD && parser.step() == Ok(true) {}
         let mut names = 0;
-        let is_known = |cell: &&&str| column::recognise(&column::fold(cell)).is_some();
-        let _ = table.each(&mut |_, cells| {
+        let is_known = |cell: &&str| column::recognise(&column::fold(cell)).is_some();
+        let _ = parser.records.each(sample, &mut |_, cells| {
             names = names.max(cells.iter().filter(is_known).count());
-            Ok(usize::MAX)
+            Ok(())
         });
-        let mut widths: Vec<u32> = table.lines.iter().map(|line| line.width).collect();
+        let mut widths: Vec<u32> = parser.records.lines.iter().map(|line| line.width).collect();
         widths.sort_unstable();
         let alike =
             widths.chunk_by(|a, b| a == b).map(|group| (group.len() * (group[0] as usize - 1), group[0]));
@@ -146,7 +177,7 @@ impl State {
 }
 
 /// Lets quotation marks behind `, ` be what they are meant to be.
-fn without_spaces_before_quotes(text: &str, separator: u8) -> Cow<'_, str> {
+fn without_spaces_before_quotes(text: Cow<'_, str>, separator: u8) -> Cow<'_, str> {
     // Marks behind a space in the middle of a cell are common, and none of them begins one.
     let bytes = text.as_bytes();
     let begins_cell = memchr_iter(b'"', bytes).any(|mark| match bytes[..mark] {
@@ -155,7 +186,7 @@ fn without_spaces_before_quotes(text: &str, separator: u8) -> Cow<'_, str> {
         _ => false,
     });
     if !begins_cell {
-        return Cow::Borrowed(text);
+        return text;
     }
     let (mut out, mut kept, mut spaces, mut state) = (String::new(), 0, 0, State::Start);
     for (at, byte) in text.bytes().enumerate() {
@@ -200,7 +231,7 @@ fn holds(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
 }
 
 struct Parser<'t> {
-    text: &'t [u8],
+    text: &'t str,
     /// How much of it is read.
     at: usize,
     /// The number of the row that comes next.
@@ -209,32 +240,33 @@ struct Parser<'t> {
     usual_width: u32,
     has_nul: bool,
     reader: Reader,
-    buffer: Vec<u8>,
-    /// How much of it is written.
-    used: usize,
-    /// Where the cells of the record at hand end.
-    own_ends: Vec<usize>,
-    ends: Vec<u32>,
-    lines: Vec<Line>,
+    /// The record at hand, where it has quotation marks, and where its cells end.
+    record: Vec<u8>,
+    record_ends: Vec<usize>,
+    records: Parsed,
 }
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, separator: u8, usual_width: u32) -> Self {
         Self {
-            text: text.as_bytes(),
+            text,
             at: 0,
             row: 1,
             separator,
             usual_width,
             has_nul: holds(text.as_bytes(), |byte| byte == 0),
             reader: ReaderBuilder::new().delimiter(separator).build(),
-            // A record never has more than the text, and the line end that is added to the last.
-            buffer: vec![0; text.len() + 2],
-            used: 0,
-            own_ends: vec![0; 64],
-            ends: Vec::new(),
-            lines: Vec::new(),
+            record: vec![0; 256],
+            record_ends: vec![0; 64],
+            records: Parsed::default(),
         }
+    }
+
+    /// Makes room for as many cells as so many lines have; never for more than there are characters.
+    fn expect(&mut self) {
+        let lines = memchr_iter(b'\n', self.text.as_bytes()).count().min(MAX_ROWS);
+        self.records.lines.reserve(lines);
+        self.records.bounds.reserve((lines * (self.usual_width as usize + 1)).min(self.text.len()));
     }
 
     /// Reads a record; false where there is none left.
@@ -253,64 +285,55 @@ impl<'t> Parser<'t> {
     /// Reads a line that has no quotation marks, as nearly all do: what the reader would make of it is plain, and several times as
     /// dear. False where it has, and where only the reader knows (at the very beginning it passes over a byte order mark).
     fn plain(&mut self) -> Result<bool, Refusal> {
-        let rest = &self.text[self.at..];
+        let rest = &self.text.as_bytes()[self.at..];
         let length = memchr3(b'"', b'\r', b'\n', rest).unwrap_or(rest.len());
         if self.at == 0 || self.has_nul || rest.get(length) == Some(&b'"') {
             return Ok(false);
         }
-        let (from, before) = (number(self.used)?, self.ends.len());
-        let (mut start, mut end, mut kept) = (from, from, before);
-        let mut close = |end| {
-            self.ends.push(end);
-            if end - start > 1 {
-                kept = self.ends.len();
-            }
-            start = end;
-        };
-        for byte in &rest[..length] {
-            end += 1;
-            if *byte == self.separator {
-                close(end);
-            }
-        }
-        close(end + 1);
-        let width = number(self.ends.len() - before)?;
+        // Before anything is added to where it stands.
+        number(self.at + length + 1)?;
+        let (start, bounds) = (number(self.at)?, &mut self.records.bounds);
+        let before = bounds.len();
+        bounds.push(start);
+        let may_be_garbled =
+            each_place(&rest[..length], self.separator, |place| bounds.push(start + place + 1));
+        bounds.push(number(self.at + length)? + 1);
+        let width = number(bounds.len() - before - 1)?;
         // Of the cells at the end that are empty, none is kept.
-        self.ends.truncate(kept);
-        let used = self.ends[before..].last().map_or(0, |end| (end - from) as usize);
-        // The last cell of all may have nothing behind it.
-        let there = used.min(rest.len());
-        self.buffer[self.used..self.used + there].copy_from_slice(&rest[..there]);
-        self.used += used;
+        while let [.., one, other] = bounds[before..]
+            && other == one + 1
+        {
+            bounds.pop();
+        }
         self.at += rest.len().min(length + 1);
-        self.keep(kept - before, width, 1)?;
+        self.keep(before, Line { row: self.row, bounds: 0, width, is_plain: true, may_be_garbled })?;
         Ok(true)
     }
 
     /// Reads a record that may have quotation marks.
     fn marked(&mut self) -> Result<(), Refusal> {
-        let (start, from) = (self.at, self.used);
-        let mut width = 0;
+        let (begin, mut used, mut width) = (self.at, 0, 0);
         loop {
             // The last line may lack its end. If even that does not end the record, a quotation mark is open.
             let is_over = self.at == self.text.len();
-            let input = if is_over { b"\n" } else { &self.text[self.at..] };
+            let input = if is_over { b"\n" } else { &self.text.as_bytes()[self.at..] };
             let (result, read, written, ended) =
-                self.reader.read_record(input, &mut self.buffer[self.used..], &mut self.own_ends[width..]);
-            self.used += written;
+                self.reader.read_record(input, &mut self.record[used..], &mut self.record_ends[width..]);
+            used += written;
             width += ended;
             if !is_over {
                 self.at += read;
             }
             match result {
                 ReadRecordResult::Record => break,
-                ReadRecordResult::OutputEndsFull => self.own_ends.resize(self.own_ends.len() * 2, 0),
+                ReadRecordResult::OutputFull => self.record.resize(self.record.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.record_ends.resize(self.record_ends.len() * 2, 0),
                 ReadRecordResult::InputEmpty if !is_over => {}
                 _ => return Err(Refusal::OpenQuote { row: self.row }),
             }
         }
-        let (row, record) = (self.row, &self.buffer[from..self.used]);
-        let ends = &self.own_ends[..width];
+        let (row, record) = (self.row, &self.record[..used]);
+        let ends = &self.record_ends[..width];
         if self.has_nul
             && let Some(nul) = record.iter().position(|byte| *byte == 0)
         {
@@ -318,26 +341,33 @@ impl<'t> Parser<'t> {
             return Err(Refusal::NulCharacter { row, column });
         }
         if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
-            && swallows_rows(&self.text[start..self.at], self.separator, self.usual_width)
+            && swallows_rows(&self.text.as_bytes()[begin..self.at], self.separator, self.usual_width)
         {
             return Err(Refusal::OpenQuote { row });
         }
         let kept = ends.iter().rposition(|end| *end != record.len()).map_or(0, |last| last + 2).min(width);
         let kept = if record.is_empty() { 0 } else { kept.max(1) };
+        let (from, before) = (self.records.unmarked.len(), self.records.bounds.len());
+        self.records.bounds.push(number(from)?);
         for end in &ends[..kept] {
-            self.ends.push(number(from + end)?);
+            self.records.bounds.push(number(from + end)?);
         }
-        self.keep(kept, number(width)?, 0)
+        // Only separators and quotation marks were taken out.
+        let record = str::from_utf8(record).map_err(|_| Refusal::UnknownEncoding)?;
+        self.records.unmarked.push_str(record);
+        let (width, may_be_garbled) = (number(width)?, may_be_garbled(record.as_bytes()));
+        self.keep(before, Line { row, bounds: 0, width, is_plain: false, may_be_garbled })
     }
 
     /// A spreadsheet numbers empty lines; the reader would pass over them in silence.
     fn pass_empty_lines(&mut self) {
-        if self.at > 0 && self.text[..self.at].ends_with(b"\r") && self.text[self.at..].starts_with(b"\n") {
+        let text = self.text.as_bytes();
+        if self.at > 0 && text[..self.at].ends_with(b"\r") && text[self.at..].starts_with(b"\n") {
             // The second half of the line end before.
             self.at += 1;
         }
         loop {
-            let rest = &self.text[self.at..];
+            let rest = &text[self.at..];
             self.at += match rest {
                 [b'\r', b'\n', ..] => 2,
                 [b'\r' | b'\n', ..] => 1,
@@ -347,27 +377,56 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Keeps the record that was just read, if it holds anything.
-    fn keep(&mut self, cells: usize, width: u32, behind: u32) -> Result<(), Refusal> {
-        if cells == 0 {
+    /// Keeps the record that was just read, whose bounds are those from `before` on, if it holds anything.
+    fn keep(&mut self, before: usize, line: Line) -> Result<(), Refusal> {
+        let records = &mut self.records;
+        if records.bounds.len() == before + 1 {
+            records.bounds.truncate(before);
             return Ok(());
         }
         // Titles and totals are no rows; the count that matters is taken when they are known.
-        if self.lines.len() > MAX_ROWS + 10 * HEAD {
+        if records.lines.len() > MAX_ROWS + 10 * HEAD {
             return Err(Refusal::TooManyRows);
         }
-        self.lines.push(Line { row: self.row, cells: number(self.ends.len())?, width, behind });
+        records.lines.push(Line { bounds: number(records.bounds.len())?, ..line });
         Ok(())
     }
+}
 
-    /// All that was read.
-    fn finish(mut self, encoding: &'static str) -> Result<Delimited, Refusal> {
-        self.buffer.truncate(self.used);
-        self.buffer.shrink_to_fit();
-        // Only separators and quotation marks were taken out.
-        let cells = String::from_utf8(self.buffer).map_err(|_| Refusal::UnknownEncoding)?;
-        Ok(Delimited { encoding, cells, ends: self.ends, lines: self.lines })
+/// Visits every place of a byte below 128 in a line of less than 4 GiB, and tells what [`may_be_garbled`] does of it. Eight bytes at a
+/// time: a row has twenty separators, too close to each other for a search for the next to pay.
+fn each_place(line: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> bool {
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The highest bit of every byte that is another: adding carries into it from any other bit, and never beyond.
+    let is = |word: u64, byte: u8| {
+        let differs = word ^ u64::from_ne_bytes([byte; 8]);
+        !(((differs & !TOPS) + !TOPS) | differs) & TOPS
+    };
+    let (mut before, mut garbled) = (0, 0);
+    let mut word = |from: u32, word: u64| {
+        let mut places = is(word, byte);
+        while places != 0 {
+            visit(from + places.trailing_zeros() / 8);
+            places &= places - 1;
+        }
+        let beyond = word & TOPS;
+        if beyond != 0 {
+            // Three in a row, the two before this word among them.
+            garbled |= beyond & (beyond << 8 | before >> 56) & (beyond << 16 | before >> 48) | is(word, 0xc2);
+        }
+        before = beyond;
+    };
+    let (words, rest) = line.as_chunks::<8>();
+    let mut from = 0;
+    for bytes in words {
+        word(from, u64::from_le_bytes(*bytes));
+        from += 8;
     }
+    // What is left is filled up with what is neither.
+    let mut last = [!byte & 0x7f; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    word(from, u64::from_le_bytes(last));
+    garbled != 0
 }
 
 fn number(count: usize) -> Result<u32, Refusal> {

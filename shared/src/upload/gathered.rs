@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use super::{
     finding::{Code, Finding},
     index::Index,
@@ -38,21 +40,20 @@ impl Roll {
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     }
 
-    /// As far as role, kind and the first letters tell two apart, which is nearly always. Whom the file only refers to comes last.
+    /// As far as role, kind and the first letters tell two apart, which is nearly always, and the place itself in the last four
+    /// bytes: one number, because numbers are what is sorted fastest. Whom the file only refers to comes last.
     fn rank(&self, at: usize) -> u128 {
         let (kind, text) = match self.identity(at) {
             Identity::Id(id) => (0, id.id.as_str()),
             Identity::Likeness(text) => (1, text),
             Identity::InFamily(..) => (2, ""),
         };
+        let is_referred = u8::from(self.referred.contains_key(&at));
         let mut rank = [0; 16];
-        rank[..3].copy_from_slice(&[
-            self.referred.contains_key(&at).into(),
-            self.people[at].value.role as u8,
-            kind,
-        ]);
-        rank[3..].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
-        u128::from_be_bytes(rank)
+        rank[0] = is_referred << 7 | (self.people[at].value.role as u8) << 2 | kind;
+        rank[1..12].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        // A file has far fewer people than 2^32.
+        u128::from_be_bytes(rank) | u128::from(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
     /// By role and identity; a contact without id by the pupil's, and not by where the pupil happens to stand.
@@ -71,12 +72,20 @@ impl Roll {
     /// in another way plan the same.
     fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
         let kept = (0..self.people.len()).filter(|at| !joined.contains_key(at));
-        let mut order: Vec<_> = kept.map(|at| (self.rank(at), at)).collect();
-        order.sort_unstable_by(|(rank, one), (another, other)| {
-            rank.cmp(another).then_with(|| self.compare(*one, *other))
-        });
+        let mut ranks: Vec<_> = kept.map(|at| self.rank(at)).collect();
+        ranks.sort_unstable();
+        let mut order: Vec<_> = ranks.iter().map(|rank| (*rank & u128::from(u32::MAX)) as usize).collect();
+        let mut from = 0;
+        for alike in ranks.chunk_by(|one, other| one >> 32 == other >> 32) {
+            let to = from + alike.len();
+            if alike.len() > 1 {
+                order[from..to].sort_unstable_by(|one, other| self.compare(*one, *other));
+            }
+            from = to;
+        }
+        drop(ranks);
         let mut places = vec![0; self.people.len()];
-        for (place, (.., at)) in order.iter().enumerate() {
+        for (place, at) in order.iter().enumerate() {
             places[*at] = place;
         }
         let moved = |key: Key| match key {
@@ -87,7 +96,7 @@ impl Roll {
         let mut people: Vec<_> = mem::take(&mut self.people).into_iter().zip(keys).map(Some).collect();
         let mut referred = mem::take(&mut self.referred);
         self.people.reserve_exact(order.len());
-        for (at, (entry, key)) in order.into_iter().filter_map(|(.., at)| Some((at, people[at].take()?))) {
+        for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
             if let Some((finding, id)) = referred.remove(&at).zip(entry.value.source_ids.first()) {
                 self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
             } else {
@@ -95,8 +104,7 @@ impl Roll {
                 self.keys.push(key);
             }
         }
-        let links = mem::take(&mut self.links).into_iter();
-        self.links = links.map(|((pupil, contact), tie)| ((places[pupil], places[contact]), tie)).collect();
+        self.links.arrange(&places);
         let aliases = mem::take(&mut self.aliases).into_iter();
         self.aliases =
             aliases.map(|(at, keys)| (places[at], keys.into_iter().map(moved).collect())).collect();
@@ -135,10 +143,8 @@ impl Roll {
             let other = Arc::clone(&self.people[from].value);
             Arc::make_mut(&mut self.people[to].value).add_contact_points(&other);
             let key = mem::replace(&mut self.keys[from], Key::Id);
-            if let Key::InFamily(pupil, _) = key
-                && let Some(link) = self.links.remove(&(pupil, from))
-            {
-                self.links.insert((pupil, to), link);
+            if let Key::InFamily(pupil, _) = key {
+                self.links.join(pupil, from, to);
             }
             self.aliases.entry(to).or_default().push(key);
         }
@@ -148,7 +154,7 @@ impl Roll {
     /// Whether title and relationship let two contacts without ids, of different pupils, be one person.
     fn may_be_one(&self, one: usize, other: usize) -> bool {
         let tie = |at: usize| match self.keys[at] {
-            Key::InFamily(pupil, _) => self.links.get(&(pupil, at)),
+            Key::InFamily(pupil, _) => self.links.get((pupil, at)),
             Key::Id | Key::Likeness(_) => None,
         };
         !likeness::titles_contradict(&self.people[one].value, &self.people[other].value)
@@ -167,11 +173,11 @@ impl Roll {
         }
         // Of each pupil, how many contacts and how many of them can be reached.
         let mut contacts = vec![(0, 0); self.places()];
-        for (pupil, contact) in self.links.keys() {
-            let (all, reached) = &mut contacts[*pupil];
+        for ((pupil, contact), _) in self.links.iter() {
+            let (all, reached) = &mut contacts[pupil];
             *all += 1;
             let is_reached = |entry: &Entry<Arc<Person>>| contact_points_of(&entry.value).next().is_some();
-            *reached += usize::from(self.people.get(*contact).is_some_and(is_reached));
+            *reached += usize::from(self.people.get(contact).is_some_and(is_reached));
         }
         let mut found = Vec::new();
         for (at, entry) in self.of(Role::Pupil) {
@@ -191,8 +197,9 @@ impl Roll {
     /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).
     fn shared_contact_points(&mut self) {
         /// Two parents, four grandparents and a childminder may share one; more is a filler.
-        const TOO_MANY: usize = 8;
-        let mut holders: HashMap<&str, (usize, u32)> = HashMap::with_capacity(self.people.len());
+        const TOO_MANY: u32 = 8;
+        let mut holders: HashMap<&str, (u32, u32), RandomState> = HashMap::default();
+        holders.reserve(self.people.len());
         for (_, entry) in self.of(Role::Contact) {
             for point in contact_points_of(&entry.value) {
                 let (count, row) = holders.entry(point).or_insert((0, entry.row));

@@ -3,10 +3,11 @@
 //! Two passes. The first finds the header and looks at every date, because one day above 12 at the end decides how all dates
 //! before it are read; the second hands the rows over.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, mem};
 
 use super::{
     Refusal,
+    cells::{Cells, Records},
     column::{Column, Mapping, What, Which},
     date::{self, Century, Evidence, Order},
     decode::is_garbled,
@@ -23,22 +24,8 @@ use crate::{
 
 /// How many rows the header is looked for in.
 pub(super) const HEAD: usize = 30;
-/// The most columns that are looked at. Real files have fewer than a hundred.
-pub(super) const MAX_COLUMNS: usize = 1000;
 /// Names further out than this count only where there is anything below them: a spreadsheet saves 16,384 of them.
 const COLUMNS_SHOWN: usize = 50;
-
-/// What has rows of cells.
-pub trait Records {
-    /// Visits every row in turn, under the number that a spreadsheet shows, with as many cells as it has: empty rows in
-    /// between too, and a line break in quotation marks makes no row. The visitor tells how many cells of the next row it has a
-    /// use for, and may be given more. Does the same when it is called again.
-    ///
-    /// # Errors
-    /// What the visitor refuses.
-    #[expect(clippy::type_complexity, reason = "a name for the visitor would hide what it is given")]
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal>;
-}
 
 /// Reads a table.
 ///
@@ -46,11 +33,13 @@ pub trait Records {
 /// A table without a column that we know, or without any that says who a row is about, is refused.
 pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let mut survey =
-        Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new(), wanted: usize::MAX };
-    records.each(&mut |number, cells| survey.row(number, cells).map(|()| survey.wanted))?;
+        Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new(), below: 0 };
+    records.each(&mut |number, cells| survey.row(number, cells))?;
+    let below = survey.below;
     let (layout, width, tallies) = survey.finish()?;
     let mut rows = Rows::new(layout, width, &tallies, intake);
-    records.each(&mut |number, cells| rows.row(number, cells, intake).map(|()| usize::MAX))
+    intake.expect(below);
+    records.each(&mut |number, cells| rows.row(number, cells, intake))
 }
 
 /// Whether a cell holds nothing that could be seen.
@@ -68,8 +57,8 @@ struct Survey<'m> {
     /// How far out there is data.
     width: usize,
     tallies: Vec<Tally>,
-    /// How many cells of a row it still looks at.
-    wanted: usize,
+    /// How many rows there are below the header.
+    below: usize,
 }
 
 /// What the dates of a column show.
@@ -82,27 +71,32 @@ struct Tally {
 }
 
 impl Survey<'_> {
-    fn row(&mut self, number: u32, cells: &[&str]) -> Result<(), Refusal> {
+    fn row(&mut self, number: u32, cells: Cells<'_>) -> Result<(), Refusal> {
         if let Some(layout) = &self.layout {
-            if layout.names.len() > COLUMNS_SHOWN {
-                let width = cells.iter().rposition(|cell| !is_empty(cell)).map_or(0, |last| last + 1);
-                self.width = self.width.max(width);
-            }
-            for tally in &mut self.tallies {
-                match cells.get(tally.index).and_then(|cell| date::evidence(cell)) {
-                    Some(Evidence::Decisive(Order::DayFirst)) => tally.day_first = true,
-                    Some(Evidence::Decisive(Order::MonthFirst)) => tally.month_first = true,
-                    Some(Evidence::Either) => tally.either = true,
-                    None => {}
-                }
-            }
-        } else if let Some(last) = cells.iter().rposition(|cell| !is_empty(cell)) {
-            self.head.push((number, cells[..=last].iter().map(|cell| (*cell).to_owned()).collect()));
-            if self.head.len() == HEAD {
-                self.decide()?;
+            let is_wide = layout.names.len() > COLUMNS_SHOWN;
+            let width = if is_wide { cells.up_to(|cell| !is_empty(cell)) } else { 0 };
+            self.look(width, |index| cells.get(index));
+            return Ok(());
+        }
+        let filled = cells.up_to(|cell| !is_empty(cell));
+        if filled > 0 {
+            self.head.push((number, cells.iter().take(filled).map(str::to_owned).collect()));
+        }
+        if self.head.len() == HEAD { self.decide() } else { Ok(()) }
+    }
+
+    /// Looks at a row below the header, which has data so far out.
+    fn look<'c>(&mut self, width: usize, cell: impl Fn(usize) -> &'c str) {
+        self.below += 1;
+        self.width = self.width.max(width);
+        for tally in &mut self.tallies {
+            match date::evidence(cell(tally.index)) {
+                Some(Evidence::Decisive(Order::DayFirst)) => tally.day_first = true,
+                Some(Evidence::Decisive(Order::MonthFirst)) => tally.month_first = true,
+                Some(Evidence::Either) => tally.either = true,
+                None => {}
             }
         }
-        Ok(())
     }
 
     fn decide(&mut self) -> Result<(), Refusal> {
@@ -113,13 +107,9 @@ impl Survey<'_> {
         self.tallies = dates.map(|held| Tally { index: held.index, ..Tally::default() }).collect();
         let below: Vec<_> =
             std::mem::take(&mut self.head).into_iter().filter(|(row, _)| *row > layout.header).collect();
-        if layout.names.len() <= COLUMNS_SHOWN {
-            // Of all that is below, only the dates are looked at.
-            self.wanted = self.tallies.iter().map(|tally| tally.index + 1).max().unwrap_or_default();
-        }
         self.layout = Some(layout);
-        for (number, cells) in below {
-            self.row(number, &cells.iter().map(String::as_str).collect::<Vec<_>>())?;
+        for (_, cells) in below {
+            self.look(cells.len(), |index| cells.get(index).map_or("", String::as_str));
         }
         Ok(())
     }
@@ -182,6 +172,8 @@ struct Rows {
     begun: bool,
     /// The first of the empty rows since.
     empty: Option<u32>,
+    /// Room for the cells of a row as they are handed over.
+    out: Vec<(Place, &'static str)>,
 }
 
 impl Rows {
@@ -194,6 +186,7 @@ impl Rows {
             days: Vec::new(),
             begun: false,
             empty: None,
+            out: Vec::new(),
             layout,
         };
         for (index, why) in rows.layout.left.iter().filter(|(index, _)| *index < width) {
@@ -288,20 +281,26 @@ impl Rows {
         Take::Day(self.days.len() - 1)
     }
 
-    fn row(&mut self, number: u32, cells: &[&str], intake: &mut Intake<'_>) -> Result<(), Refusal> {
-        let mut filled = cells.iter().copied().filter(|cell| !is_empty(cell));
-        let Some(first) = filled.next() else {
+    fn row(&mut self, number: u32, cells: Cells<'_>, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+        let is_full = [0, 1, 2].iter().all(|index| !is_empty(cells.get(*index)));
+        let mut filled = cells.iter().filter(|cell| !is_empty(cell));
+        let first = if is_full { Some(cells.get(0)) } else { filled.next() };
+        let Some(first) = first else {
             self.empty = self.empty.or(self.begun.then_some(number));
             return Ok(());
         };
-        let few = [filled.next(), filled.next()];
         if number == self.layout.header || Some(number) == self.layout.banner {
             return Ok(());
         }
+        // A row of three cells and more is none.
+        let mut is_note = || {
+            let more = [filled.next(), filled.next()];
+            more[1].is_none() && is_note(first, more[0])
+        };
         let is_instruction =
             || !self.begun && ["required", "optional"].iter().any(|word| starts_with(first, word));
         if number < self.layout.header
-            || (few[1].is_none() && is_note(first, few[0]))
+            || (!is_full && is_note())
             || is_instruction()
             || self.is_header_again(cells)
         {
@@ -314,24 +313,22 @@ impl Rows {
         }
         self.begun = true;
         let width = self.layout.width;
-        if cells.len() < width || cells[width..].iter().any(|cell| !is_empty(cell)) {
+        if cells.len() < width || cells.iter().skip(width).any(|cell| !is_empty(cell)) {
             intake.find(number, "", Code::RowRagged);
         }
         if let Some(column) = self.layout.role {
-            return self.person(number, cells, cells.get(column).copied().unwrap_or_default(), intake);
+            return self.person(number, cells, cells.get(column), intake);
         }
         for days in &mut self.days {
-            days.read(cells.get(days.index).copied().unwrap_or_default());
+            days.read(cells.get(days.index));
         }
-        let mut out = Vec::with_capacity(self.shared.len() + self.contacts.first().map_or(0, Vec::len));
+        let mut out = recycled(mem::take(&mut self.out));
         self.take(number, cells, &self.shared, &mut out, intake);
         let shared = out.len();
         let mut is_alone = true;
         for contact in &self.contacts {
-            let mut is_there = |slot: &Slot| {
-                !matches!(slot.take, Take::Implied(_))
-                    && cells.get(slot.index).is_some_and(|cell| !is_empty(cell))
-            };
+            let mut is_there =
+                |slot: &Slot| !matches!(slot.take, Take::Implied(_)) && !is_empty(cells.get(slot.index));
             if contact.iter().any(&mut is_there) {
                 out.truncate(shared);
                 self.take(number, cells, contact, &mut out, intake);
@@ -339,20 +336,24 @@ impl Rows {
                 is_alone = false;
             }
         }
-        if is_alone { intake.row(number, &out) } else { Ok(()) }
+        if is_alone {
+            intake.row(number, &out)?;
+        }
+        self.out = recycled(out);
+        Ok(())
     }
 
     /// The cells of a row as they are handed over.
     fn take<'c>(
         &'c self,
         number: u32,
-        cells: &[&'c str],
+        cells: Cells<'c>,
         slots: &[Slot],
         out: &mut Vec<(Place, &'c str)>,
         intake: &mut Intake<'_>,
     ) {
         for slot in slots {
-            let raw = cells.get(slot.index).copied().unwrap_or_default();
+            let raw = cells.get(slot.index);
             let mut text = match slot.take {
                 Take::Text => raw,
                 Take::Given => whole_name(raw).0,
@@ -360,7 +361,7 @@ impl Rows {
                 Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
                 Take::Implied(word) => word,
             };
-            if is_garbled(text) {
+            if cells.may_be_garbled() && is_garbled(text) {
                 intake.find(number, &letters(slot.index), Code::TextGarbled);
                 text = "";
             }
@@ -375,7 +376,7 @@ impl Rows {
     fn person(
         &mut self,
         number: u32,
-        cells: &[&str],
+        cells: Cells<'_>,
         role: &str,
         intake: &mut Intake<'_>,
     ) -> Result<(), Refusal> {
@@ -388,7 +389,7 @@ impl Rows {
             return Ok(());
         }
         for days in &mut self.days {
-            days.read(cells.get(days.index).copied().unwrap_or_default());
+            days.read(cells.get(days.index));
         }
         let mut out = Vec::new();
         self.take(number, cells, self.roles.get(&role).map_or(&[], Vec::as_slice), &mut out, intake);
@@ -402,12 +403,18 @@ impl Rows {
     }
 
     /// Reports repeat their header on every page.
-    fn is_header_again(&self, cells: &[&str]) -> bool {
+    fn is_header_again(&self, cells: Cells<'_>) -> bool {
         let names = &self.layout.names;
         !names.is_empty()
             && cells.len() >= self.layout.width
-            && names.iter().zip(cells).all(|(name, cell)| name == cell)
+            && names.iter().zip(cells.iter()).all(|(name, cell)| name == cell)
     }
+}
+
+/// The room of a list for another: what was in it is forgotten.
+fn recycled<'t>(mut list: Vec<(Place, &str)>) -> Vec<(Place, &'t str)> {
+    list.clear();
+    list.into_iter().map(|(place, _)| (place, "")).collect()
 }
 
 impl Days {

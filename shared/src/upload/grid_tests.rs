@@ -115,7 +115,7 @@ fn born(roll: &Roll) -> Vec<String> {
 }
 
 fn links(roll: &Roll) -> Vec<&Link> {
-    roll.links.values().map(|entry| &entry.value).collect()
+    roll.links.iter().map(|(_, entry)| &entry.value).collect()
 }
 
 #[path = "layout_tests.rs"]

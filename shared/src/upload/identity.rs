@@ -317,8 +317,8 @@ impl<'r> Finder<'r> {
         let left: HashMap<_, _> = strangers.iter().enumerate().map(|(index, (at, _))| (*at, index)).collect();
         let right: HashMap<_, _> = known.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let mut families: BTreeMap<PersonId, Vec<(usize, Relationship)>> = BTreeMap::new();
-        for ((pupil, contact), entry) in &self.roll.links {
-            if let (Some(pupil), Some(index)) = (self.who.person(*pupil), left.get(contact)) {
+        for ((pupil, contact), entry) in self.roll.links.iter() {
+            if let (Some(pupil), Some(index)) = (self.who.person(pupil), left.get(&contact)) {
                 families.entry(pupil).or_default().push((*index, entry.value.relationship));
             }
         }

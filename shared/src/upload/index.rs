@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
 };
+
+use foldhash::fast::RandomState;
 
 use super::roll::Identity;
 use crate::person::Role;
@@ -42,6 +44,11 @@ impl Index {
             hash = hash.wrapping_add(1);
         }
         Err(hash)
+    }
+
+    /// Makes room for so many more.
+    pub(super) fn expect(&mut self, more: usize) {
+        self.places.reserve(more);
     }
 
     pub(super) fn put(&mut self, hash: u64, place: usize) {

@@ -31,10 +31,17 @@ pub const UPN: &str = "upn";
 pub struct Place {
     /// What the cells say.
     pub column: Column,
-    /// For ids: in whose numbering.
-    pub source: &'static str,
-    /// Which of the file's columns, as an index to the names that findings use.
+    /// Which of the file's columns.
     label: u16,
+}
+
+/// A column of the file.
+#[derive(Debug)]
+pub(super) struct Label {
+    /// The name that findings use for it.
+    pub(super) name: String,
+    /// For ids: in whose numbering.
+    pub(super) source: &'static str,
 }
 
 /// What a file says, as it is being read.
@@ -43,7 +50,7 @@ pub struct Intake<'a> {
     agreement: &'a Agreement,
     today: Date,
     org_id: Option<&'a str>,
-    labels: Vec<String>,
+    labels: Vec<Label>,
     left_behind: BTreeSet<String>,
     last_row: Option<u32>,
     roll: Roll,
@@ -116,16 +123,17 @@ impl<'a> Intake<'a> {
                 self.leave_behind(header, label, Code::ColumnNotAgreed);
             }
             Some(column) => {
-                let known = self.labels.iter().position(|known| known == label);
+                let source = if column.field == Field::Upn { UPN } else { source };
+                let is = |known: &Label| known.name == label && known.source == source;
+                let known = self.labels.iter().position(is);
                 let label = known.unwrap_or_else(|| {
-                    self.labels.push(label.to_owned());
+                    self.labels.push(Label { name: label.to_owned(), source });
                     self.labels.len() - 1
                 });
-                let source = if column.field == Field::Upn { UPN } else { source };
                 if header > 0 {
                     self.roll.columns.insert(column);
                 }
-                return Some(Place { column, source, label: u16::try_from(label).ok()? });
+                return Some(Place { column, label: u16::try_from(label).ok()? });
             }
         }
         None
@@ -143,6 +151,11 @@ impl<'a> Intake<'a> {
         if self.left_behind.insert(label.to_owned()) {
             self.roll.note(Finding::at(header, label, why));
         }
+    }
+
+    /// Makes room for so many rows: a list that grows by and by is copied as often.
+    pub fn expect(&mut self, rows: usize) {
+        self.roll.expect(rows.min(MAX_ROWS));
     }
 
     /// Takes a row in.
@@ -168,7 +181,7 @@ impl<'a> Intake<'a> {
 
     /// Notes that ties name somebody by an id alone, and where that stands: whoever the school knows by it, is meant.
     pub fn refer(&mut self, role: Role, source: &'static str, id: &str, row: u32, label: &str) {
-        let id = SourceId { source: source.to_owned(), id: id.to_owned() };
+        let id = SourceId { source: source.into(), id: id.into() };
         self.roll.refer(role, id, Finding::at(row, label, Code::LinkUnknown));
     }
 
@@ -217,8 +230,8 @@ impl<'a> Intake<'a> {
 }
 
 impl Place {
-    /// The name that findings use for it.
-    pub fn label(self, labels: &[String]) -> &str {
-        labels.get(usize::from(self.label)).map(String::as_str).unwrap_or_default()
+    /// The file's column.
+    pub(super) fn of(self, labels: &[Label]) -> Option<&Label> {
+        labels.get(usize::from(self.label))
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Refusal,
+    cells::MAX_COLUMNS,
     column::{Known, Mapped, Mapping, What, Which, fold, may_repeat, recognise},
     date,
     finding::Code,
-    grid::MAX_COLUMNS,
     persons,
 };
 use crate::{

@@ -34,7 +34,7 @@ fn pupil(name: &str, born: Date) -> Person {
 }
 
 fn with_id(person: Person, source: &str, id: &str) -> Person {
-    Person { source_ids: vec![SourceId { source: source.to_owned(), id: id.to_owned() }], ..person }
+    Person { source_ids: vec![SourceId { source: source.into(), id: id.into() }], ..person }
 }
 
 /// A contact; `points` are e-mail addresses and numbers.
@@ -48,7 +48,7 @@ fn contact(name: &str, points: &[&str]) -> Person {
 }
 
 fn titled(title: &str, person: Person) -> Person {
-    Person { title: Some(title.to_owned()), ..person }
+    Person { title: Some(title.into()), ..person }
 }
 
 fn ends(proposals: &[Proposal]) -> Vec<(usize, usize)> {
@@ -207,7 +207,7 @@ fn edge_case_13_a_new_family_name_keeps_the_given_name_and_number() {
     assert_eq!(in_family(&[(contact("Ann Jones", &[MOBILE]), Mother)], &known), [(0, 0)]);
     assert!(in_family(&[(contact("Ann Jones", &["07700 900456"]), Mother)], &known).is_empty());
     // Said by the file itself, of a pupil.
-    let now = Person { former_family_name: Some("Smith".to_owned()), ..pupil("Ella Jones", BORN) };
+    let now = Person { former_family_name: Some("Smith".into()), ..pupil("Ella Jones", BORN) };
     assert_eq!(between_pupils(&[now], &[pupil("Ella Smith", BORN)]), [(0, 0)]);
     assert!(between_pupils(&[pupil("Ella Jones", BORN)], &[pupil("Ella Smith", BORN)]).is_empty());
 }
@@ -218,7 +218,7 @@ fn edge_case_55_another_mis_with_other_ids() {
         source_ids: [(SHEET, id)]
             .into_iter()
             .chain(upn.map(|upn| (UPN, upn)))
-            .map(|(source, id)| SourceId { source: source.to_owned(), id: id.to_owned() })
+            .map(|(source, id)| SourceId { source: source.into(), id: id.into() })
             .collect(),
         ..person
     };

@@ -8,6 +8,7 @@ mod bundle;
 #[cfg(test)]
 mod bundle_cases;
 pub mod cell;
+pub mod cells;
 pub mod column;
 pub mod ctf;
 pub mod date;
@@ -35,6 +36,7 @@ mod row;
 mod safety;
 pub mod sds;
 pub mod store;
+pub mod ties;
 mod twice;
 pub mod undo;
 pub mod wonde;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
+    cells::MAX_COLUMNS,
     column::{Known, Mapped, Mapping, What, Which, fold, may_repeat, recognise},
     finding::Code,
-    grid::MAX_COLUMNS,
     layout::{Held, Layout, Whose},
 };
 use crate::{person::Role, privacy::agreement::Field};

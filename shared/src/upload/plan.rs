@@ -355,7 +355,7 @@ impl Planner<'_> {
             (Scope::Full, _) => true,
             (Scope::Partial, _) => false,
             (Scope::YearGroups(years), Role::Pupil) => {
-                person.year_group.as_ref().is_some_and(|year| years.contains(year))
+                person.year_group.as_deref().is_some_and(|year| years.contains(year))
             }
             (Scope::YearGroups(_), Role::Contact) => self.families.get(&id).is_some_and(|pupils| {
                 pupils.iter().all(|pupil| {
@@ -381,8 +381,8 @@ impl Planner<'_> {
             return Vec::new();
         }
         let mut ties = vec![None; self.roll.places()];
-        for (pupil, contact) in self.roll.links.keys() {
-            *ties[*contact].get_or_insert(false) |= self.of[*pupil].is_some();
+        for ((pupil, contact), _) in self.roll.links.iter() {
+            *ties[contact].get_or_insert(false) |= self.of[pupil].is_some();
         }
         ties
     }
@@ -396,8 +396,8 @@ impl Planner<'_> {
         let mut count = Count::default();
         let mut named = HashSet::new();
         let mut joined_by_somebody_new: HashMap<PersonId, Vec<u32>> = HashMap::new();
-        for ((pupil, contact), entry) in &self.roll.links {
-            let (Some(pupil), Some(contact)) = (self.of[*pupil], self.of[*contact]) else { continue };
+        for ((pupil, contact), entry) in self.roll.links.iter() {
+            let (Some(pupil), Some(contact)) = (self.of[pupil], self.of[contact]) else { continue };
             let ends = (pupil, contact);
             if !named.insert(ends) {
                 continue;

@@ -46,7 +46,7 @@ fn edge_cases_4_and_5_twins_are_two_with_and_without_ids() {
         apply(&mut directory, &plan);
         let id =
             |given| person(&directory, given).1.source_ids.iter().map(|id| id.id.clone()).collect::<Vec<_>>();
-        assert_eq!((id("Ella"), id("Ellie")), (vec!["9".to_owned()], vec!["8".to_owned()]));
+        assert_eq!((id("Ella"), id("Ellie")), (vec!["9".into()], vec!["8".into()]));
     }
 }
 
@@ -228,7 +228,7 @@ fn a_proposal_that_is_refused_makes_somebody_new() {
 #[test]
 fn edge_case_52_ids_in_whatever_order_are_the_same_ids() {
     let directory = after(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
-    let id = |source: &str| SourceId { source: source.to_owned(), id: "1".to_owned() };
+    let id = |source: &str| SourceId { source: source.into(), id: "1".into() };
     let ann =
         Person { source_ids: vec![id("wonde"), id("upn")], ..Person::clone(person(&directory, "Ann").1) };
     let says = Says { columns: &BTreeSet::new(), file: "two" };
@@ -387,7 +387,7 @@ fn a_file_for_a_part_of_the_school_means_nobody_who_keeps_their_id() {
     let mut directory = after(&ella);
     for stored in directory.people.values_mut() {
         for id in &mut stored.value.as_mut().unwrap().source_ids {
-            id.source = "wonde".to_owned();
+            id.source = "wonde".into();
         }
     }
     assert_eq!(reads(&directory, &read(&same), &Scope::Partial).2, 2, "she and her mother");

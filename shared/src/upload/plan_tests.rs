@@ -41,7 +41,8 @@ fn agreement() -> Agreement {
 pub(crate) fn read(rows: &str) -> Roll {
     let agreement = agreement();
     let mut intake = Intake::new(&agreement, date(2026, 11, 22));
-    let table = Delimited::open(format!("{HEADER}{rows}").as_bytes()).unwrap();
+    let text = format!("{HEADER}{rows}");
+    let table = Delimited::open(text.as_bytes()).unwrap();
     grid::read(&table, &Mapping::default(), &mut intake).unwrap();
     let mut roll = intake.finish().unwrap();
     // A handful of rows seldom shows in what order its dates are.

@@ -1,10 +1,11 @@
 //! Rows to families: who the file says is on roll, who their contacts are, what ties them, and who works at the school.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     plan::HeldBecause,
     row::{LastPupil, Row, add},
     store::Scope,
+    ties::Ties,
 };
 use crate::{
     person::{
@@ -103,8 +105,8 @@ pub struct Roll {
     pub(super) keys: Vec<Key>,
     /// Contacts without ids who stand in several families: what else they are known by.
     pub(super) aliases: BTreeMap<usize, Vec<Key>>,
-    /// Pupil and contact, as places among the people -> tie.
-    pub links: BTreeMap<(usize, usize), Entry<Link>>,
+    /// Who is tied to whom.
+    pub links: Ties,
     /// Whom ties name by an id alone, and the file does not name anywhere, in the order of role and id. Their places are behind those
     /// of the people.
     pub(super) absent: Vec<Referred>,
@@ -177,20 +179,20 @@ impl Roll {
         self.index.find(person.role, identity, is)
     }
 
-    fn add(&mut self, hash: u64, key: Key, row: u32, person: Person) -> usize {
+    fn add(&mut self, hash: u64, key: Key, row: u32, person: Arc<Person>) -> usize {
         let at = self.people.len();
         self.index.put(hash, at);
-        self.people.push(Entry { row, value: Arc::new(person) });
+        self.people.push(Entry { row, value: person });
         self.keys.push(key);
         at
     }
 
     /// Adds somebody whom the file has not named before, and tells their place. Gives back who they are where it has.
-    fn meet(&mut self, row: u32, key: Key, person: Person) -> (usize, Option<Person>) {
+    fn meet(&mut self, row: u32, key: Key, person: Arc<Person>) -> (usize, Option<Arc<Person>>) {
         match self.locate(&key, &person) {
             Err(hash) => (self.add(hash, key, row, person), None),
             Ok(at) if self.referred.remove(&at).is_some() => {
-                self.people[at] = Entry { row, value: Arc::new(person) };
+                self.people[at] = Entry { row, value: person };
                 (at, None)
             }
             Ok(at) => (at, Some(person)),
@@ -200,12 +202,22 @@ impl Roll {
     /// Notes that ties name somebody by an id alone, and tells their place; what is found where that is not enough, is what was
     /// noted first.
     pub(super) fn refer(&mut self, role: Role, id: SourceId, finding: Finding) -> usize {
-        let person = Person { source_ids: vec![id], ..Person::named(role, PersonName::new("", "")) };
+        let person =
+            Arc::new(Person { source_ids: vec![id], ..Person::named(role, PersonName::new("", "")) });
         self.locate(&Key::Id, &person).unwrap_or_else(|hash| {
             let at = self.add(hash, Key::Id, finding.row, person);
             self.referred.insert(at, finding);
             at
         })
+    }
+
+    /// Makes room for what so many rows may say, most of which name somebody new.
+    pub(super) fn expect(&mut self, rows: usize) {
+        let people = rows + rows / 2;
+        self.people.reserve(people);
+        self.keys.reserve(people);
+        self.index.expect(people);
+        self.links.expect(rows);
     }
 
     /// Takes a row in.
@@ -234,7 +246,7 @@ impl Roll {
             return self.find(row, None, Code::NameMissing);
         }
         let (emails, phones, unusable) = self.contact_points(row, role);
-        let person = Person {
+        let person = Arc::new(Person {
             title: row.text(role, Field::Title),
             emails,
             phones,
@@ -242,7 +254,7 @@ impl Roll {
             source_ids: row.source_ids(role),
             groups: row.groups(role),
             ..Person::named(role, name)
-        };
+        });
         let key = if person.source_ids.is_empty() {
             Key::Likeness(full_fold(&person.name).into())
         } else {
@@ -290,24 +302,23 @@ impl Roll {
             (self.said(row, Field::StartDate, cell::day), self.said(row, Field::LeavingDate, cell::day));
         let mut source_ids = row.source_ids(Role::Pupil);
         let upn = self.said(row, Field::Upn, cell::upn);
-        source_ids.extend(upn.map(|id| SourceId { source: UPN.to_owned(), id }));
+        source_ids.extend(upn.map(|id| SourceId { source: UPN.into(), id: id.into() }));
         let preferred = PersonName::new(
             &row.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
             &row.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
         );
-        let pupil = Person {
-            preferred_name: (!preferred.is_empty() && !is_as_legal(&preferred, &name)).then_some(preferred),
-            former_family_name: row.text(Role::Pupil, Field::FormerFamilyName),
-            date_of_birth: born,
-            year_group: row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
-            class: row.text(Role::Pupil, Field::Class),
-            groups: row.groups(Role::Pupil),
-            starts_on,
-            leaves_on,
-            deceased: row.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
-            source_ids,
-            ..Person::named(Role::Pupil, name)
-        };
+        let mut pupil = Person::named(Role::Pupil, name);
+        pupil.former_family_name = row.text(Role::Pupil, Field::FormerFamilyName);
+        pupil.date_of_birth = born;
+        pupil.year_group = row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw));
+        pupil.class = row.text(Role::Pupil, Field::Class);
+        pupil.groups = row.groups(Role::Pupil);
+        (pupil.starts_on, pupil.leaves_on) = (starts_on, leaves_on);
+        pupil.deceased = row.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw));
+        pupil.source_ids = source_ids;
+        pupil.preferred_name =
+            (!preferred.is_empty() && !is_as_legal(&preferred, &pupil.name)).then_some(preferred);
+        let pupil = Arc::new(pupil);
         if cell::is_year_unlikely(pupil.date_of_birth, pupil.year_group.as_deref(), row.today) {
             let place = row.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
             self.find(row, place, Code::YearUnlikely);
@@ -323,7 +334,7 @@ impl Roll {
             self.find(row, None, Code::Ambiguous);
             return None;
         }
-        again.is_none_or(|pupil| self.pupil_again(row, at, pupil)).then_some(at)
+        again.is_none_or(|pupil| self.pupil_again(row, at, Arc::unwrap_or_clone(pupil))).then_some(at)
     }
 
     /// Another row of a pupil; false where the id stands for another child.
@@ -334,7 +345,7 @@ impl Roll {
             self.find(row, None, Code::IdReused);
             return false;
         }
-        let another = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
+        let another = |one: &Option<CompactString>, other: &Option<CompactString>| matches!((one, other), (Some(one), Some(other)) if one != other);
         if !has_id && (another(&kept.class, &pupil.class) || another(&kept.year_group, &pupil.year_group)) {
             // One name and one birthday in two classes may be two children (case 6): only ids could tell.
             self.find(row, None, Code::Ambiguous);
@@ -376,15 +387,15 @@ impl Roll {
             }
             return;
         }
-        let contact = Person {
-            title: row.text(Role::Contact, Field::Title),
-            emails,
-            phones,
-            unusable_contact_point: unusable,
-            deceased: row.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
-            source_ids,
-            ..Person::named(Role::Contact, name)
-        };
+        let mut contact = Person::named(Role::Contact, name);
+        contact.title = row.text(Role::Contact, Field::Title);
+        contact.emails = emails;
+        contact.phones = phones;
+        contact.unusable_contact_point = unusable;
+        contact.deceased =
+            row.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw));
+        contact.source_ids = source_ids;
+        let contact = Arc::new(contact);
         let key = if contact.source_ids.is_empty() {
             let mut points = contact_points_of(&contact);
             Key::InFamily(pupil, family_key(&contact.name, points.next()).into())
@@ -397,7 +408,7 @@ impl Roll {
             if matches!(self.keys[at], Key::InFamily(..)) {
                 // Father and son, say, with one name (case 12): without ids, title and relationship alone tell them apart.
                 let titles = (&known.title, &contact.title);
-                let tie = self.links.get(&(pupil, at)).map(|first| first.value.relationship);
+                let tie = self.links.get((pupil, at)).map(|first| first.value.relationship);
                 if matches!(titles, (Some(one), Some(other)) if fold(one) != fold(other))
                     || tie.is_some_and(|tie| likeness::contradict_to_one(tie, relationship))
                 {
@@ -428,12 +439,8 @@ impl Roll {
                 .is_some_and(|(_, raw)| cell::restricted(raw)),
             ..Link::default()
         };
-        let kept = match self.links.entry(ends) {
-            btree_map::Entry::Occupied(first) => &mut first.into_mut().value,
-            btree_map::Entry::Vacant(place) => {
-                place.insert(Entry { row: row.number, value: link });
-                return;
-            }
+        let Some(Entry { value: kept, .. }) = self.links.get_mut(ends) else {
+            return self.links.add(ends, Entry { row: row.number, value: link });
         };
         let said = |responsibility| responsibility != Responsibility::Unknown;
         let mut fields = Vec::new();

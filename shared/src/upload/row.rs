@@ -3,16 +3,16 @@
 use std::{
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    mem,
 };
 
+use compact_str::CompactString;
 use jiff::civil::Date;
 
 use super::{
     cell,
     column::Column,
     finding::{Code, Finding},
-    intake::Place,
+    intake::{Label, Place},
     roll::Roll,
 };
 use crate::{
@@ -27,7 +27,8 @@ use crate::{
 
 /// How many roles and fields there are.
 const ROLES: usize = Role::Governor as usize + 1;
-const FIELDS: usize = Field::Deceased as usize + 1;
+const FIELDS: usize = 32;
+const _: () = assert!((Field::Deceased as usize) < FIELDS, "every field has a place");
 
 /// One row on its way in: a pupil with at most one contact, or a member of staff or governor.
 pub(super) struct Row<'r> {
@@ -37,27 +38,30 @@ pub(super) struct Row<'r> {
     /// Decides which dates of birth can be.
     pub(super) today: Date,
     /// The names of the columns.
-    labels: &'r [String],
+    labels: &'r [Label],
+    /// The roles that it says anything about, one bit each.
+    about: u8,
     /// Of each role's fields, the first cell that is not empty, counted from 1: a row is asked for more than it has cells.
-    first: [[u16; FIELDS]; ROLES],
+    first: [u16; ROLES * FIELDS],
 }
 
 impl<'r> Row<'r> {
     /// A row of cells.
-    pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [String]) -> Self {
-        let mut first = [[0; FIELDS]; ROLES];
+    pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [Label]) -> Self {
+        let (mut first, mut about) = ([0; ROLES * FIELDS], 0);
         for (index, (place, text)) in (1..).zip(cells) {
-            let first = &mut first[place.column.role as usize][place.column.field as usize];
+            let first = &mut first[slot(place.column.role, place.column.field)];
             if *first == 0 && holds_anything(text) {
                 *first = index;
+                about |= 1 << place.column.role as u8;
             }
         }
-        Self { number, cells, today, labels, first }
+        Self { number, cells, today, labels, about, first }
     }
 
     /// The cells from the first of a field on.
     fn from(&self, role: Role, field: Field) -> &'r [(Place, &'r str)] {
-        match self.first[role as usize][field as usize] {
+        match self.first[slot(role, field)] {
             0 => &[],
             first => &self.cells[usize::from(first) - 1..],
         }
@@ -76,18 +80,22 @@ impl<'r> Row<'r> {
     }
 
     /// The cell of a field, as text.
-    pub(super) fn text(&self, role: Role, field: Field) -> Option<String> {
+    pub(super) fn text(&self, role: Role, field: Field) -> Option<CompactString> {
         self.cell(role, field).and_then(|(_, raw)| cell::text(raw))
     }
 
     /// What is found of it, in one of its columns or as a whole.
     pub(super) fn finding(&self, place: Option<Place>, code: Code) -> Finding {
-        Finding::at(self.number, place.map_or("", |place| place.label(self.labels)), code)
+        Finding::at(
+            self.number,
+            place.and_then(|place| place.of(self.labels)).map_or("", |label| &label.name),
+            code,
+        )
     }
 
     /// Whether it says anything about somebody in a role.
     pub(super) fn is_about(&self, role: Role) -> bool {
-        self.first[role as usize].iter().any(|first| *first > 0)
+        self.about >> role as u8 & 1 != 0
     }
 
     /// Whether it names a pupil's column at all: that there is no name has to be seen.
@@ -107,10 +115,11 @@ impl<'r> Row<'r> {
     pub(super) fn source_ids(&self, role: Role) -> Vec<SourceId> {
         let mut kept: Vec<SourceId> = Vec::new();
         for (place, raw) in self.all(role, Field::SourceId) {
-            if kept.iter().all(|known| known.source != place.source)
+            let source = place.of(self.labels).map_or("", |label| label.source);
+            if kept.iter().all(|known| known.source != source)
                 && let Some(id) = cell::text(raw)
             {
-                add(&mut kept, SourceId { source: place.source.to_owned(), id });
+                add(&mut kept, SourceId { source: CompactString::const_new(source), id });
             }
         }
         kept
@@ -120,9 +129,13 @@ impl<'r> Row<'r> {
     pub(super) fn groups(&self, role: Role) -> Vec<String> {
         let mut groups = Vec::new();
         let said = self.all(role, Field::Groups).filter_map(|(_, raw)| cell::text(raw));
-        said.for_each(|group| add(&mut groups, group));
+        said.for_each(|group| add(&mut groups, group.into()));
         groups
     }
+}
+
+const fn slot(role: Role, field: Field) -> usize {
+    role as usize * FIELDS + field as usize
 }
 
 fn holds_anything(text: &str) -> bool {
@@ -133,7 +146,7 @@ fn holds_anything(text: &str) -> bool {
 #[derive(Clone, Default)]
 pub(super) struct LastPupil {
     text: String,
-    /// Where each cell ends.
+    /// The places, and how long each cell is.
     cells: Vec<(Place, usize)>,
     /// The pupil's place.
     pub(super) at: usize,
@@ -146,10 +159,12 @@ impl LastPupil {
 
     /// Whether a row says the same.
     pub(super) fn is(&self, row: &Row<'_>) -> bool {
-        let mut from = 0;
-        let known = self.cells.iter();
-        let known = known.map(|(place, to)| (*place, &self.text[mem::replace(&mut from, *to)..*to]));
-        known.eq(Self::cells_of(row).copied())
+        let (mut known, mut rest) = (self.cells.iter(), self.text.as_str());
+        let is_same = |(place, text): &(Place, &str)| {
+            known.next().is_some_and(|(of, length)| of == place && *length == text.len())
+                && rest.strip_prefix(text).map(|more| rest = more).is_some()
+        };
+        Self::cells_of(row).all(is_same) && known.next().is_none()
     }
 
     pub(super) fn keep(&mut self, row: &Row<'_>, at: usize) {
@@ -157,7 +172,7 @@ impl LastPupil {
         self.at = at;
         for (place, text) in Self::cells_of(row) {
             self.text.push_str(text);
-            self.cells.push((*place, self.text.len()));
+            self.cells.push((*place, text.len()));
         }
     }
 
@@ -195,10 +210,10 @@ impl Roll {
     /// The name of somebody in a row.
     pub(super) fn full_name(&mut self, row: &Row<'_>, role: Role) -> PersonName {
         let mut part = |field| {
-            let Some((place, raw)) = row.cell(role, field) else { return String::new() };
+            let Some((place, raw)) = row.cell(role, field) else { return CompactString::default() };
             cell::name(raw).unwrap_or_else(|code| {
                 self.find(row, Some(place), code);
-                String::new()
+                CompactString::default()
             })
         };
         let (given, family) = (part(Field::GivenName), part(Field::FamilyName));
@@ -263,9 +278,8 @@ impl Roll {
 pub(super) fn add<T: PartialEq>(to: &mut Vec<T>, one: T) {
     if to.is_empty() {
         // Most lists have one, and a school has a hundred thousand lists.
-        to.reserve_exact(1);
-    }
-    if !to.contains(&one) {
+        *to = vec![one];
+    } else if !to.contains(&one) {
         to.push(one);
     }
 }

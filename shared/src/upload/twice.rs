@@ -37,7 +37,7 @@ impl Planner<'_> {
         let place = |contact: PersonId| contacts.binary_search_by_key(&contact, |(id, _)| *id).ok();
         let mut twice: Vec<_> = contacts.iter().map(|(_, person)| Tied { person, to: Vec::new() }).collect();
         let named = self.roll.links.iter().filter_map(|((pupil, contact), entry)| {
-            Some((self.of[*pupil]?, self.of[*contact]?, entry.value.relationship))
+            Some((self.of[pupil]?, self.of[contact]?, entry.value.relationship))
         });
         let known =
             self.directory.visible_links().map(|(pupil, contact, link)| (pupil, contact, link.relationship));

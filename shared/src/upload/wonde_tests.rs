@@ -132,7 +132,7 @@ fn edge_case_55_a_page_of_students_becomes_families_with_every_id_there_is() {
     assert_eq!(numbers, ["+447700900111", "+442079460001"]);
     let emails: Vec<_> = mary.emails.iter().map(|email| email.expose()).collect();
     assert_eq!(emails, ["mary@example.com", "m.oconnor@example.com"]);
-    let tie = &roll.links.values().next().unwrap().value;
+    let tie = &roll.links.iter().next().unwrap().1.value;
     assert_eq!(
         (tie.relationship, tie.parental_responsibility, tie.priority, tie.restricted),
         (Relationship::Mother, Responsibility::Yes, Some(1), false)
@@ -237,7 +237,7 @@ fn whatever_names_a_court_and_does_not_clearly_say_no_restricts() {
         let contact = with(contact(), &json!({"relationship": {"data": relationship}}));
         let record = with(student(), &json!({"contacts": {"data": [contact]}}));
         let tied = roll(&page(&[record], 1, false));
-        let Link { restricted: is, .. } = tied.links.values().next().unwrap().value;
+        let Link { restricted: is, .. } = tied.links.iter().next().unwrap().1.value;
         assert_eq!(is, restricted, "{relationship}");
     }
 }
@@ -444,7 +444,7 @@ fn contacts_in_a_list_of_their_own_complete_those_whom_pupils_refer_to() {
         roll(&json!({"students": page(&[record], 1, false), "contacts": page(&[contact()], 1, false)}));
     let (_, Entry { value: mary, .. }) = roll.of(Role::Contact).next().unwrap();
     assert_eq!((mary.name.given(), mary.emails.len()), ("Mary", 2));
-    let tie = &roll.links.values().next().unwrap().value;
+    let tie = &roll.links.iter().next().unwrap().1.value;
     // What she is to another child is not carried over.
     assert_eq!(
         (tie.relationship, tie.priority, tie.parental_responsibility),

@@ -13,7 +13,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use calamine::{DataType, ExcelDateTime};
 
 use self::table::Table;
-use super::{Refusal, archive::Archive, grid::Records};
+use super::{
+    Refusal,
+    archive::Archive,
+    cells::{Cells, Records},
+};
 
 /// How a compound file begins: an old workbook, or a new one with a password.
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
@@ -67,7 +71,7 @@ impl Workbook {
 }
 
 impl Records for Workbook {
-    fn each(&self, visit: &mut dyn FnMut(u32, &[&str]) -> Result<usize, Refusal>) -> Result<(), Refusal> {
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
         self.table.each(visit)
     }
 }

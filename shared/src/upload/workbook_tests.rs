@@ -17,15 +17,15 @@ fn rows(bytes: &[u8]) -> Result<Rows, Refusal> {
     let (mut rows, mut widths) = (Vec::new(), BTreeSet::new());
     workbook.each(&mut |number, cells| {
         widths.insert(cells.len());
-        let filled = cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
-        rows.push((number, cells[..filled].iter().map(|cell| (*cell).to_owned()).collect()));
-        Ok(usize::MAX)
+        let filled = cells.up_to(|cell| !cell.is_empty());
+        rows.push((number, cells.iter().take(filled).map(|cell| cell.to_owned()).collect()));
+        Ok(())
     })?;
     assert!(widths.len() <= 1, "every row is as wide: {widths:?}");
     let mut again = 0;
     workbook.each(&mut |_, _| {
         again += 1;
-        Ok(usize::MAX)
+        Ok(())
     })?;
     assert_eq!(again, rows.len());
     Ok(rows)

@@ -282,7 +282,7 @@ mod tests {
     fn the_likest_of_somebodys_names_counts() {
         let mut zoe = Person::named(Role::Pupil, name("Zoë/Brown"));
         zoe.preferred_name = Some(name("Alex/"));
-        zoe.former_family_name = Some("Smith".to_owned());
+        zoe.former_family_name = Some("Smith".into());
         for (claimed, how, which) in [
             ("Zoe/Brown", How::Folded, Which::Legal),
             ("Alex/Brown", How::Exact, Which::Preferred),

@@ -116,11 +116,11 @@ fn edge_case_11_copies_of_one_contact_are_one_human_unless_something_says_otherw
     }
     // Titles may say that they are two, and so does one child who has both.
     let mut family = family();
-    family.school.person(family.mary).title = Some("Mrs".to_owned());
+    family.school.person(family.mary).title = Some("Mrs".into());
     let mr = family.school.contact("Mary O'Connor", "", &["07700 900001"]);
-    family.school.person(mr).title = Some("Mr".to_owned());
+    family.school.person(mr).title = Some("Mr".into());
     assert!(!own::is_own(&family.school.directory, family.mary, Channel::Sms, &own()));
-    family.school.person(mr).title = Some("Ms".to_owned());
+    family.school.person(mr).title = Some("Ms".into());
     let sibling = family.school.pupil("Finn O'Connor", "1", "1A");
     let copies = [0, 1].map(|_| family.school.contact("Mary O'Connor", "", &["07700 900001"]));
     family.school.link(sibling, copies[0], responsible());
@@ -145,7 +145,7 @@ fn edge_case_12_father_and_son_of_one_name_are_for_the_school_to_tell_apart() {
 #[test]
 fn edge_case_13_a_contacts_former_name_is_not_theirs() {
     let mut family = family();
-    family.school.person(family.mary).former_family_name = Some("Bell".to_owned());
+    family.school.person(family.mary).former_family_name = Some("Bell".into());
     let maiden = Claim { parent: PersonName::new("Mary", "Bell"), ..claim() };
     check(&decided(&family, &maiden), Verdict::Review, &[E::ParentFormerName]);
     check(&decided(&family, &claim()), Verdict::ProvedByCode, &[]);

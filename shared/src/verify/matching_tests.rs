@@ -226,7 +226,7 @@ fn the_childs_name_is_one_that_the_school_knows() {
         (
             "the child's former name",
             |family, claim| {
-                family.school.person(family.zoe).former_family_name = Some("Smith".to_owned());
+                family.school.person(family.zoe).former_family_name = Some("Smith".into());
                 claim.child = PersonName::new("Zoe", "Smith");
             },
             ProvedByCode,

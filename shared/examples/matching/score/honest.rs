@@ -132,7 +132,7 @@ fn claims_of_a_family(school: &mut School) -> Vec<Case> {
         school.person(pupil).preferred_name = Some(PersonName::new("Robin", ""));
         known_as = PersonName::new("Robin", &surname);
     } else if school.dice.falls(20) {
-        school.person(pupil).former_family_name = Some("Formerly".to_owned());
+        school.person(pupil).former_family_name = Some("Formerly".into());
         known_as = PersonName::new(child.name.given(), "Formerly");
     }
     let mut parents = [(WOMEN, Mother, 1), (MEN, Father, 2)].map(|(of, relationship, priority)| {

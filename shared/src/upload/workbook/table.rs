@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use super::super::{MAX_ROWS, Refusal, archive::MAX_UNPACKED};
+use super::super::{MAX_ROWS, Refusal, archive::MAX_UNPACKED, cells::Cells, decode::may_be_garbled};
 
 /// Columns beyond are never looked at: GOV.UK Notify's ceiling.
 pub(super) const MAX_COLUMNS: u32 = 1000;
@@ -95,22 +95,24 @@ impl Table {
         Ok(self)
     }
 
-    pub(super) fn each<V>(&self, visit: &mut V) -> Result<(), Refusal>
-    where
-        V: FnMut(u32, &[&str]) -> Result<usize, Refusal> + ?Sized,
-    {
-        let mut record = Vec::new();
-        let mut from = 0;
+    pub(super) fn each(
+        &self,
+        visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let (mut text, mut bounds, mut from) = (String::new(), Vec::new(), 0);
+        let end = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
         for (row, to) in &self.rows {
-            record.clear();
+            text.clear();
+            bounds.clear();
+            bounds.push(0);
             for (column, at) in &self.cells[from..*to] {
-                record.resize(usize::from(*column), "");
-                record.push(&self.text[at.start as usize..at.end as usize]);
+                bounds.resize(usize::from(*column) + 1, end(&text));
+                text.push_str(&self.text[at.start as usize..at.end as usize]);
+                bounds.push(end(&text));
             }
-            // A sheet is as wide in every row.
-            record.resize(self.width, "");
             from = *to;
-            visit(row + 1, &record)?;
+            // A sheet is as wide in every row.
+            visit(row + 1, Cells::new(&text, &bounds, 0, self.width, may_be_garbled(text.as_bytes())))?;
         }
         Ok(())
     }

@@ -1,0 +1,77 @@
+//! Rows of cells: what every kind of table is read through.
+
+use super::Refusal;
+
+/// The most columns that are looked at. Real files have fewer than a hundred.
+pub(super) const MAX_COLUMNS: usize = 1000;
+
+/// What has rows of cells.
+pub trait Records {
+    /// Visits every row in turn, under the number that a spreadsheet shows, with as many cells as it has: empty rows in
+    /// between too, and a line break in quotation marks makes no row. Does the same when it is called again.
+    ///
+    /// # Errors
+    /// What the visitor refuses.
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal>;
+}
+
+/// The cells of a row: one behind the other in a text, and cut out when they are asked for, because of most files half are not taken
+/// in.
+#[derive(Clone, Copy, Debug)]
+pub struct Cells<'c> {
+    text: &'c str,
+    /// Where the first begins, and then where each ends and the next begins.
+    bounds: &'c [u32],
+    /// How many bytes at the end of each are not of it, but stand between it and the next.
+    between: u32,
+    width: usize,
+    may_be_garbled: bool,
+}
+
+impl<'c> Cells<'c> {
+    /// No cells.
+    pub(super) const NONE: Self = Self { text: "", bounds: &[], between: 0, width: 0, may_be_garbled: false };
+
+    /// Cells in a text; `width` counts those that are empty at the end, which have no bounds of their own.
+    pub(super) fn new(
+        text: &'c str,
+        bounds: &'c [u32],
+        between: u32,
+        width: usize,
+        may_be_garbled: bool,
+    ) -> Self {
+        let width = width.min(MAX_COLUMNS).max(bounds.len().saturating_sub(1));
+        Self { text, bounds, between, width, may_be_garbled }
+    }
+
+    /// How many there are.
+    pub const fn len(self) -> usize {
+        self.width
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.width == 0
+    }
+
+    /// Whether any of them may be garbled, so that each has to be looked at; see [`super::decode::may_be_garbled`].
+    pub const fn may_be_garbled(self) -> bool {
+        self.may_be_garbled
+    }
+
+    /// One of them; nothing behind the last.
+    pub fn get(self, index: usize) -> &'c str {
+        let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
+        self.text.get(*from as usize..(to - self.between) as usize).unwrap_or_default()
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'c str> + ExactSizeIterator {
+        (0..self.width).map(move |index| self.get(index))
+    }
+
+    /// How many there are up to the last that is wanted.
+    pub fn up_to(self, is_wanted: impl Fn(&str) -> bool) -> usize {
+        self.iter().rposition(is_wanted).map_or(0, |last| last + 1)
+    }
+}
