@@ -11,7 +11,7 @@ use super::name::{bare, visible};
 /// The longest part before the `@` (RFC 5321).
 const MAX_LOCAL: usize = 64;
 /// The longest host, and the longest label of one (RFC 1035).
-const MAX_HOST: usize = 254;
+const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// A usable e-mail address, whole in lower case: the form that is stored, compared and sent to.
@@ -41,14 +41,14 @@ impl EmailAddress {
 impl FromStr for EmailAddress {
     type Err = EmailError;
 
-    /// The rules of GOV.UK Notify over RFC 5321: no quotes, semicolons or double dots, a host of two or more labels,
-    /// a top-level domain of letters. Display names (`Ann <a@b.uk>`) and address literals are refused.
+    /// The rules of GOV.UK Notify over RFC 5321: no quotes, semicolons or double dots, a host of two or more labels of letters,
+    /// digits and hyphens, a top-level domain of letters. A host in other letters is kept as the mail system writes it (`xn--…`).
+    /// Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        // Letters beyond ASCII are in no address, but what is one of them in upper case may not be in lower case.
         let text = if text.is_ascii() {
             bare(text).to_ascii_lowercase()
         } else {
-            visible(text).trim().to_lowercase()
+            encoded(visible(text).trim()).ok_or(EmailError)?
         };
         let (local, host) = split(&text, b'@').ok_or(EmailError)?;
         let (name, tld) = split(host, b'.').ok_or(EmailError)?;
@@ -56,9 +56,9 @@ impl FromStr for EmailAddress {
             || ((2..=MAX_LABEL).contains(&tld.len()) && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
         if local.len() > MAX_LOCAL
             || host.len() > MAX_HOST
-            || !are_atoms(local, MAX_LOCAL, IN_ATOM)
-            || !are_atoms(name, MAX_LABEL, LETTER)
-            || !are_atoms(tld, MAX_LABEL, LETTER)
+            || !are_atoms(local, MAX_LOCAL, IN_ATOM, IN_ATOM)
+            || !are_atoms(name, MAX_LABEL, IN_HOST, LETTER)
+            || !are_atoms(tld, MAX_LABEL, IN_HOST, LETTER)
             || !tld_ok
         {
             return Err(EmailError);
@@ -67,14 +67,21 @@ impl FromStr for EmailAddress {
     }
 }
 
+/// An address of which letters beyond ASCII are in the host alone, as it is written to.
+fn encoded(text: &str) -> Option<String> {
+    let (local, host) = split(text, b'@')?;
+    Some(format!("{}@{}", local.to_ascii_lowercase(), idna::domain_to_ascii(host).ok()?))
+}
+
 /// What stands before and behind the last of an ASCII character.
 fn split(text: &str, last: u8) -> Option<(&str, &str)> {
     let at = memrchr(last, text.as_bytes())?;
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Whether text is plain parts between dots, none empty or longer than `most`, and each with an end on either side that may be one.
-fn are_atoms(text: &str, most: usize, end: u8) -> bool {
+/// Whether text is parts between dots of what may be `inside` them, none empty or longer than `most`, and each with an end on either side
+/// that may be one.
+fn are_atoms(text: &str, most: usize, inside: u8, end: u8) -> bool {
     let text = text.as_bytes();
     let is_atom = |part: &[u8]| match part {
         [] => false,
@@ -82,7 +89,7 @@ fn are_atoms(text: &str, most: usize, end: u8) -> bool {
         [only] => kind(*only) & end != 0,
         _ => false,
     };
-    let (mut from, mut kinds) = (0, IN_ATOM);
+    let (mut from, mut kinds) = (0, inside);
     for (at, byte) in text.iter().enumerate() {
         if *byte == b'.' {
             if !is_atom(&text[from..at]) {
@@ -104,16 +111,17 @@ const fn kind(byte: u8) -> u8 {
 const IN_ATOM: u8 = 1;
 /// A letter or digit.
 const LETTER: u8 = 2;
+/// What may stand in a part of a host.
+const IN_HOST: u8 = 4;
 /// What each byte may be: looked up, because every byte of every address is asked about.
 const KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut byte = 0_u8;
     while byte < 128 {
         kinds[byte as usize] = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => IN_ATOM | LETTER,
-            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => {
-                IN_ATOM
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => IN_ATOM | LETTER | IN_HOST,
+            b'-' => IN_ATOM | IN_HOST,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => IN_ATOM,
             _ => 0,
         };
         byte += 1;
@@ -146,6 +154,15 @@ mod tests {
         {
             assert!(good.parse::<EmailAddress>().is_ok(), "{good}");
         }
+        for (written, kept) in [
+            ("Ann@München.example", "ann@xn--mnchen-3ya.example"),
+            ("a@xn--mnchen-3ya.example", "a@xn--mnchen-3ya.example"),
+            ("a@example.рф", "a@example.xn--p1ai"),
+        ] {
+            assert_eq!(written.parse::<EmailAddress>().unwrap().expose(), kept, "{written}");
+        }
+        let of_length = |end: &str| format!("a@{}{end}.uk", "a.".repeat(124)).parse::<EmailAddress>();
+        assert!(of_length("aa").is_ok() && of_length("aaa").is_err());
         for bad in [
             "",
             "a",
@@ -160,6 +177,11 @@ mod tests {
             "a b@example.com",
             "@example.com",
             "a@-example.com",
+            "a@exam_ple.com",
+            "a@exam'ple.com",
+            "a@example.com/b.uk",
+            "é@example.com",
+            "a@exa mple.com",
         ] {
             assert!(bad.parse::<EmailAddress>().is_err(), "{bad}");
         }
@@ -184,6 +206,8 @@ mod tests {
             let tld = host.rsplit('.').next().unwrap_or_default();
             let local = text.rsplit('@').nth(1).unwrap_or_default();
             let allowed = !text.contains("..")
+                && host.len() <= MAX_HOST
+                && !host.contains('_')
                 && host.contains('.')
                 && text.matches('@').count() == 1
                 && !local.contains([' ', '('])
