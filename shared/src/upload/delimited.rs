@@ -202,27 +202,30 @@ fn without_spaces_before_quotes(text: Cow<'_, str>, separator: u8) -> Cow<'_, st
     Cow::Owned(out)
 }
 
-/// Whether a cell in quotation marks holds rows that were never meant to be in it: text follows the mark that ends it, or a
+/// The cell in quotation marks that holds rows which were never meant to be in it, from 1: text follows the mark that ends it, or a
 /// whole row lies within. An export that does not double its quotation marks loses pupils in this way.
-fn swallows_rows(record: &[u8], separator: u8, usual_width: u32) -> bool {
-    let (mut state, mut lines, mut separators) = (State::Start, 0, 0);
+fn swallows_rows(record: &[u8], separator: u8, usual_width: u32) -> Option<u32> {
+    let (mut state, mut lines, mut separators, mut cell) = (State::Start, 0, 0, 1);
     for byte in record {
         let before = state;
         state = state.then(*byte, separator);
         match (before, state) {
-            (State::Closing, State::Plain) if lines > 0 && *byte != b' ' => return true,
+            (State::Closing, State::Plain) if lines > 0 && *byte != b' ' => return Some(cell),
             (State::Quoted, State::Quoted) if matches!(byte, b'\r' | b'\n') => {
                 if lines > 0 && separators >= usual_width.saturating_sub(1).max(3) {
-                    return true;
+                    return Some(cell);
                 }
                 (lines, separators) = (lines + 1, 0);
             }
             (State::Quoted, State::Quoted) if *byte == separator => separators += 1,
-            (_, State::Start) => (lines, separators) = (0, 0),
+            (_, State::Start) => {
+                (lines, separators) = (0, 0);
+                cell += u32::from(*byte == separator);
+            }
             _ => {}
         }
     }
-    false
+    None
 }
 
 /// Looks at every byte, which is faster than to stop at the first where there hardly ever is one.
@@ -329,7 +332,7 @@ impl<'t> Parser<'t> {
                 ReadRecordResult::OutputFull => self.record.resize(self.record.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull => self.record_ends.resize(self.record_ends.len() * 2, 0),
                 ReadRecordResult::InputEmpty if !is_over => {}
-                _ => return Err(Refusal::OpenQuote { row: self.row }),
+                _ => return Err(Refusal::OpenQuote { row: self.row, column: number(width + 1)? }),
             }
         }
         let (row, record) = (self.row, &self.record[..used]);
@@ -341,9 +344,10 @@ impl<'t> Parser<'t> {
             return Err(Refusal::NulCharacter { row, column });
         }
         if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
-            && swallows_rows(&self.text.as_bytes()[begin..self.at], self.separator, self.usual_width)
+            && let Some(column) =
+                swallows_rows(&self.text.as_bytes()[begin..self.at], self.separator, self.usual_width)
         {
-            return Err(Refusal::OpenQuote { row });
+            return Err(Refusal::OpenQuote { row, column });
         }
         let kept = ends.iter().rposition(|end| *end != record.len()).map_or(0, |last| last + 2).min(width);
         let kept = if record.is_empty() { 0 } else { kept.max(1) };

@@ -98,15 +98,15 @@ fn edge_case_63_rows_keep_the_numbers_that_a_spreadsheet_shows() {
 
 #[test]
 fn edge_case_63_refusals_say_where() {
-    let open = |row| Err(Refusal::OpenQuote { row });
+    let open = |row, column| Err(Refusal::OpenQuote { row, column });
     let nul = |row, column| Err(Refusal::NulCharacter { row, column });
     for (text, refusal) in [
-        ("a,b\n\n1,\"2\n3,4\n", open(3)),
-        ("a,b\n1,\"", open(2)),
-        ("\"a,b\n", open(1)),
+        ("a,b\n\n1,\"2\n3,4\n", open(3, 2)),
+        ("a,b\n1,\"", open(2, 2)),
+        ("\"a,b\n", open(1, 1)),
         // Rows that a mark too many has swallowed: the next mark closes it, and text follows.
-        ("a,b\n1,\"x\n2,y\n3,\"z\n", open(2)),
-        ("a,b,c,d\n1,\"x,x,x\n2,y,y,y\n3,z,z,z\",z,z\n", open(2)),
+        ("a,b\n1,\"x\n2,y\n3,\"z\n", open(2, 2)),
+        ("a,b,c,d\n1,\"x,x,x\n2,y,y,y\n3,z,z,z\",z,z\n", open(2, 2)),
         ("a,b,c\n\0,2,3\n", nul(2, 1)),
         ("a,b,c\n\n1,2,\0", nul(3, 3)),
         ("a,b\n1,\"x\ny\0\"\n", nul(2, 2)),

@@ -87,11 +87,13 @@ pub enum Refusal {
     },
     /// A quotation mark that is opened and never closed.
     #[error(
-        "a quotation mark is opened in row {row} and never closed; correct that row and send the file again"
+        "a quotation mark is opened in row {row}, column {column}, and never closed; correct that cell and send the file again"
     )]
     OpenQuote {
         /// The row as a spreadsheet counts.
         row: u32,
+        /// The column, from 1.
+        column: u32,
     },
     /// A workbook or archive with a password.
     #[error("the file is protected by a password; save it without one and send it again")]
