@@ -1,11 +1,11 @@
 //! Days, in every way that schools' systems write them.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use jiff::{Span, civil::Date};
 
 use super::finding::Code;
-use crate::person::name::bare;
+use crate::person::name::{bare, visible};
 
 /// Whether `03/04/2016` is in April or in March.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +184,8 @@ fn pieces(raw: &str) -> Option<Written> {
 
 /// Takes a date apart; a time behind it, the name of the weekday and the like are left out.
 fn split(raw: &str) -> Option<([Piece; 4], usize)> {
-    let text = bare(raw);
+    let raw = plainly(raw);
+    let text = bare(&raw);
     // What makes Excel keep a cell as text.
     let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let text = text.strip_prefix('\'').unwrap_or(text).as_bytes();
@@ -215,6 +216,20 @@ fn split(raw: &str) -> Option<([Piece; 4], usize)> {
         count += 1;
     }
     Some((pieces, count))
+}
+
+/// A date without what word processors and web pages put between its parts: characters that cannot be seen, spaces that do not
+/// break, dashes.
+fn plainly(raw: &str) -> Cow<'_, str> {
+    if raw.is_ascii() {
+        return Cow::Borrowed(raw);
+    }
+    let plain = |c: char| match c {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        c if c.is_whitespace() => ' ',
+        c => c,
+    };
+    Cow::Owned(visible(raw).chars().map(plain).collect())
 }
 
 /// `Jan`, `Sept`, `January`.
