@@ -486,6 +486,16 @@ mod tests {
     }
 
     #[test]
+    fn edge_case_47_a_cell_that_would_run_gets_an_apostrophe() {
+        for label in ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
+            let report = to_csv(&[Finding::at(2, label, Code::EmailInvalid)]);
+            let mut reader = csv::Reader::from_reader(report.as_slice());
+            let row = reader.records().next().unwrap().unwrap();
+            assert_eq!((&row[0], &row[1]), ("2", format!("'{label}").as_str()));
+        }
+    }
+
+    #[test]
     fn every_code_has_its_own_word_as_serialised() {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.word());
