@@ -72,8 +72,10 @@ impl NewLink {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let same = before.filter(|link| link.relationship == self.relationship);
         Ok(Link {
             relationship: self.relationship,
+            relationship_text: same.and_then(|link| link.relationship_text.clone()),
             parental_responsibility: self
                 .parental_responsibility
                 .or(before.map(|link| link.parental_responsibility))
@@ -194,6 +196,9 @@ fn body((pupil, contact): (PersonId, PersonId), link: &Link, version: u64) -> Va
         "restricted": link.restricted, "emergency_contact": link.emergency_contact, "address_confidential": link.address_confidential,
         "version": version,
     });
+    if let Some(words) = &link.relationship_text {
+        body["relationship_text"] = words.as_ref().into();
+    }
     if let Some(priority) = link.priority {
         body["priority"] = priority.into();
     }

@@ -19,7 +19,8 @@ pub enum Responsibility {
     Unknown,
 }
 
-/// What a contact is to a pupil. Unknown words are kept as [`Relationship::Other`]; the text itself is not stored.
+/// What a contact is to a pupil. Words that are none of these are [`Relationship::Other`], and are kept beside it
+/// ([`Link::relationship_text`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relationship {
@@ -59,12 +60,13 @@ impl Relationship {
         }
         let folded = super::name::fold(text);
         match folded.as_str() {
-            "" | "unknown" => Self::Unknown,
-            "mother" | "mum" | "mam" | "mummy" | "mom" | "pam" | "naturalmother" | "biologicalmother" => {
-                Self::Mother
-            }
-            "father" | "dad" | "daddy" | "paf" | "naturalfather" | "biologicalfather" => Self::Father,
-            "parent" | "adoptiveparent" | "adoptivemother" | "adoptivefather" => Self::Parent,
+            "" | "unknown" | "notknown" => Self::Unknown,
+            "mother" | "mum" | "mam" | "mummy" | "mom" | "pam" | "naturalmother" | "biologicalmother"
+            | "birthmother" | "mothercarer" => Self::Mother,
+            "father" | "dad" | "daddy" | "paf" | "naturalfather" | "biologicalfather" | "birthfather"
+            | "fathercarer" => Self::Father,
+            "parent" | "parents" | "parentcarer" | "parentorcarer" | "parentguardian"
+            | "parentorguardian" | "adoptiveparent" | "adoptivemother" | "adoptivefather" => Self::Parent,
             "stm" | "stf" => Self::StepParent,
             "fom" | "fof" => Self::FosterCarer,
             "carer" | "guardian" | "car" | "legalguardian" | "specialguardian" | "kinshipcarer" => {
@@ -77,6 +79,9 @@ impl Relationship {
             word if word.starts_with("step") => Self::StepParent,
             word if word.starts_with("foster") => Self::FosterCarer,
             word if word.starts_with("grand") => Self::Grandparent,
+            word if ["grandmother", "grandfather", "grandparent"].iter().any(|it| word.ends_with(it)) => {
+                Self::Grandparent
+            }
             _ => Self::Other,
         }
     }
@@ -104,6 +109,9 @@ pub struct Link {
     /// What the contact is to the pupil.
     #[serde(default)]
     pub relationship: Relationship,
+    /// What the source calls it, where it is [`Relationship::Other`]: `Childminder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relationship_text: Option<Box<str>>,
     /// Parental responsibility.
     #[serde(default)]
     pub parental_responsibility: Responsibility,
@@ -202,6 +210,12 @@ mod tests {
             ("neighbour", R::Other),
             ("", R::Unknown),
             ("Carer", R::Guardian),
+            ("Parent/Carer", R::Parent),
+            ("Birth Mother", R::Mother),
+            ("Maternal Grandmother", R::Grandparent),
+            ("Not known", R::Unknown),
+            ("Mum's partner", R::Other),
+            ("OTH", R::Other),
         ] {
             assert_eq!(R::from_words(word), relationship, "{word}");
         }

@@ -123,11 +123,10 @@ pub fn join_links(kept: &Link, other: &Link) -> Link {
         (false, false) => {}
         _ => return Link { ended: true, manual: true, ..Link::default() },
     }
+    let stated = if kept.relationship == Relationship::Unknown { other } else { kept };
     Link {
-        relationship: match kept.relationship {
-            Relationship::Unknown => other.relationship,
-            said => said,
-        },
+        relationship: stated.relationship,
+        relationship_text: stated.relationship_text.clone(),
         parental_responsibility: match (kept.parental_responsibility, other.parental_responsibility) {
             (No, _) | (_, No) => No,
             (Yes, _) | (_, Yes) => Yes,

@@ -1,5 +1,7 @@
 //! One cell: text to a value, or a finding's code.
 
+use std::borrow::Cow;
+
 use compact_str::{CompactString, ToCompactString};
 use jiff::civil::Date;
 
@@ -11,12 +13,14 @@ use crate::person::{
     DateOfBirth,
     email::EmailAddress,
     guardianship::Responsibility,
-    name::{MAX_NAME_CHARS, bare, tidy},
+    name::{MAX_NAME_CHARS, bare, tidy, visible},
     phone::{Parsed, PhoneError, PhoneKind, PhoneNumber},
 };
 
 /// The oldest a pupil on roll can be, in years.
 const MAX_AGE: i16 = 20;
+/// What stands for an apostrophe beyond ASCII.
+const APOSTROPHES: [char; 3] = ['\u{2018}', '\u{2019}', '\u{2bc}'];
 
 /// Whether the cell says "no value". Not used for names: Na and Null are surnames.
 pub fn is_blank(text: &str) -> bool {
@@ -114,7 +118,8 @@ pub fn upn(raw: &str) -> Result<Option<String>, Code> {
     if is_blank(raw) {
         return Ok(None);
     }
-    let text: String = raw.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase();
+    let text: String =
+        visible(raw).chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase();
     let bytes = text.as_bytes();
     let value = |position: usize, byte: u8| match byte {
         b'0'..=b'9' => Some(usize::from(byte - b'0')),
@@ -134,7 +139,19 @@ pub fn upn(raw: &str) -> Result<Option<String>, Code> {
 
 /// An e-mail address and whether its host looks mistyped, or why it is none.
 pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
-    const FILLERS: [&str; 6] = ["none@", "noemail@", "no-email@", "nomail@", "na@", "email@email."];
+    const FILLERS: [&str; 11] = [
+        "none@",
+        "noemail@",
+        "no-email@",
+        "no.email@",
+        "nomail@",
+        "noone@",
+        "nobody@",
+        "unknown@",
+        "na@",
+        "email@email.",
+        "test@test.",
+    ];
     const MISTYPED: [&str; 8] = [
         "gmial.com",
         "gmai.com",
@@ -148,10 +165,21 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     if is_blank(raw) {
         return Ok(None);
     }
-    let email: EmailAddress = raw.parse().map_err(|_| Code::EmailInvalid)?;
-    if email.expose().starts_with(['n', 'e'])
-        && FILLERS.iter().any(|filler| email.expose().starts_with(filler))
-    {
+    // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
+    let raw = if raw.is_ascii() { Cow::Borrowed(raw) } else { Cow::Owned(raw.replace(APOSTROPHES, "'")) };
+    let is_filler = |text: &str| {
+        text.starts_with(['n', 'e', 'u', 't', 'N', 'E', 'U', 'T'])
+            && FILLERS
+                .iter()
+                .any(|filler| text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler)))
+    };
+    let email: EmailAddress = match raw.parse() {
+        // Many fillers are no address at all: `noemail@school`.
+        Err(_) if is_filler(bare(&raw)) => return Err(Code::EmailPlaceholder),
+        Err(_) => return Err(Code::EmailInvalid),
+        Ok(email) => email,
+    };
+    if is_filler(email.expose()) {
         return Err(Code::EmailPlaceholder);
     }
     let mistyped = MISTYPED.contains(&email.host());
@@ -160,7 +188,7 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
 
 /// Whether a date of birth does not fit a year group: Year n of England and Wales holds who turns n + 5 between September and
 /// August, so who was born n + 5 or n + 6 calendar years before the school year's autumn. One year out is common (a child taught
-/// with another year), two are a slip.
+/// with another year), unless day and month in each other's place would fit; two are a slip.
 pub fn is_year_unlikely(born: Option<DateOfBirth>, year_group: Option<&str>, today: Date) -> bool {
     let (Some(born), Some(year)) = (born, year_group) else { return false };
     let year = match year {
@@ -172,8 +200,13 @@ pub fn is_year_unlikely(born: Option<DateOfBirth>, year_group: Option<&str>, tod
         },
     };
     let school_year = |date: Date| if date.month() >= 9 { date.year() } else { date.year() - 1 };
-    let expected = school_year(today) - school_year(born.expose()) - 5;
-    (expected - year).abs() > 1
+    let out = |born: Date| (school_year(today) - school_year(born) - 5 - year).abs();
+    let born = born.expose();
+    match out(born) {
+        0 => false,
+        1 => Date::new(born.year(), born.day(), born.month()).is_ok_and(|swapped| out(swapped) == 0),
+        _ => true,
+    }
 }
 
 /// Of a cell with several numbers, or with a note beside one, the first that is a mobile: `07700 900123 / 01632 960123`,
@@ -192,13 +225,20 @@ pub fn first_mobile(raw: &str) -> Option<PhoneNumber> {
 
 /// Yes, no, or nothing that can be relied on.
 pub fn yes_no(raw: &str) -> Option<bool> {
-    let text = raw.trim();
+    let text = visible(raw);
+    let text = text.trim();
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if is(&["y", "yes", "true", "t", "1", "x"]) {
+    // A spreadsheet makes numbers of what was 1 and 0.
+    if is(&["y", "yes", "true", "t", "1", "1.0", "x"]) {
         Some(true)
     } else {
-        is(&["n", "no", "false", "f", "0"]).then_some(false)
+        is(&["n", "no", "false", "f", "0", "0.0"]).then_some(false)
     }
+}
+
+/// Whether a cell that should say yes or no says something, and neither.
+pub fn is_unclear(raw: &str) -> bool {
+    yes_no(raw).is_none() && !is_blank(raw)
 }
 
 /// Parental responsibility; blank or unclear is unknown, never yes.
@@ -218,12 +258,8 @@ pub fn restricted(raw: &str) -> bool {
 
 /// 1 to 254; anything else is no priority.
 pub fn priority(raw: &str) -> Option<u8> {
-    raw.trim()
-        .strip_suffix(".0")
-        .unwrap_or(raw.trim())
-        .parse()
-        .ok()
-        .filter(|priority| (1..255).contains(priority))
+    let text = bare(raw);
+    text.strip_suffix(".0").unwrap_or(text).parse().ok().filter(|priority| (1..255).contains(priority))
 }
 
 #[cfg(test)]
@@ -282,6 +318,70 @@ mod tests {
         );
         assert_eq!(text(" 00123 ").as_deref(), Some("00123"));
         assert_eq!(name("Null"), Ok("Null".into()));
+    }
+
+    #[test]
+    fn yes_and_no_are_few_words_and_the_rest_is_neither() {
+        for (words, says) in [
+            (&["Y", "yes", "TRUE", "t", "1", "1.0", "x", "Y\u{200b}", "\u{a0}Yes\u{202f}"][..], Some(true)),
+            (&["N", "No", "false", "F", "0", "0.0", "\u{feff}no"], Some(false)),
+            (&["see file", "no court order", "-", "\u{2713}", "2"], None),
+        ] {
+            for word in words {
+                assert_eq!((yes_no(word), is_unclear(word)), (says, says.is_none()), "{word}");
+            }
+        }
+        for blank in ["", " ", "N/A", ".", "\u{200b}"] {
+            assert_eq!((yes_no(blank), is_unclear(blank)), (None, false), "{blank:?}");
+        }
+        assert_eq!(["N\u{200b}", "0.0", "1.0"].map(restricted), [false, false, true]);
+    }
+
+    #[test]
+    fn an_address_is_a_filler_a_slip_or_somebodys() {
+        for (raw, verdict) in [
+            ("a@example.com", Ok("a@example.com")),
+            ("O\u{2019}Neill@example.com", Ok("o'neill@example.com")),
+            ("a@gmial.com", Ok("a@gmial.com mistyped")),
+            ("a@hotmail.co", Ok("a@hotmail.co mistyped")),
+            ("a@hotmail.co.uk", Ok("a@hotmail.co.uk")),
+            ("noemail@school", Err(Code::EmailPlaceholder)),
+            ("None@none.com", Err(Code::EmailPlaceholder)),
+            ("\u{200b}NoEmail@school.co.uk", Err(Code::EmailPlaceholder)),
+            ("unknown@unknown.com", Err(Code::EmailPlaceholder)),
+            ("nonesuch@example.com", Ok("nonesuch@example.com")),
+            ("a@example.com; b@example.com", Err(Code::EmailInvalid)),
+            ("n/a", Ok("")),
+        ] {
+            let read = email(raw).map(|read| match read {
+                Some((email, mistyped)) => {
+                    format!("{}{}", email.expose(), if mistyped { " mistyped" } else { "" })
+                }
+                None => String::new(),
+            });
+            assert_eq!(read.as_deref(), verdict.as_ref().copied(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_birthday_fits_its_year_or_is_a_slip() {
+        let today = date(2026, 11, 22);
+        for (born, year, is_unlikely) in [
+            (date(2018, 9, 1), "3", false),
+            (date(2019, 8, 31), "3", false),
+            (date(2019, 9, 13), "3", false),
+            // The third of October and the tenth of March are a year of school apart.
+            (date(2019, 10, 3), "3", true),
+            (date(2019, 3, 10), "3", false),
+            (date(2018, 3, 10), "3", true),
+            (date(2018, 5, 20), "3", false),
+            (date(2017, 8, 31), "3", true),
+            (date(2022, 1, 1), "R", false),
+            (date(2017, 8, 31), "3A", false),
+        ] {
+            let unlikely = is_year_unlikely(Some(DateOfBirth(born)), Some(year), today);
+            assert_eq!(unlikely, is_unlikely, "{born} in {year}");
+        }
     }
 
     #[test]

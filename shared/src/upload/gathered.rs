@@ -105,6 +105,8 @@ impl Roll {
             }
         }
         self.links.arrange(&places);
+        let no_emergency = mem::take(&mut self.no_emergency).into_iter();
+        self.no_emergency = no_emergency.map(|(pupil, contact)| (places[pupil], places[contact])).collect();
         let aliases = mem::take(&mut self.aliases).into_iter();
         self.aliases =
             aliases.map(|(at, keys)| (places[at], keys.into_iter().map(moved).collect())).collect();
@@ -145,6 +147,9 @@ impl Roll {
             let key = mem::replace(&mut self.keys[from], Key::Id);
             if let Key::InFamily(pupil, _) = key {
                 self.links.join(pupil, from, to);
+                if self.no_emergency.remove(&(pupil, from)) {
+                    self.no_emergency.insert((pupil, to));
+                }
             }
             self.aliases.entry(to).or_default().push(key);
         }

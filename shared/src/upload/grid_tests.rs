@@ -245,6 +245,50 @@ fn edge_case_63_a_table_from_excel_as_unicode_text_with_all_there_is() {
 }
 
 #[test]
+fn what_says_neither_yes_nor_no_protects_the_child_and_is_told() {
+    let head = "Forename,Surname,Deceased,Contact Forename,Contact Surname,PR,Emergency contact,Court order,Withhold address,Contact deceased\n";
+    let roll = read(&format!(
+        "{head}Ann,Smith,,Jo,Smith,see file,perhaps,see file,ask,?\nBen,Cole,?,Di,Cole,Unknown,N,No,,01/02/2026\nCy,Day,,Al,Day,T,x,,0,F\n"
+    ))
+    .unwrap();
+    assert_eq!(
+        findings(&roll),
+        [
+            "2 F word_unclear",
+            "2 G word_unclear",
+            "2 H word_unclear",
+            "2 I word_unclear",
+            "2 J word_unclear",
+            "3 C word_unclear",
+        ]
+        .map(str::to_owned)
+    );
+    let told: Vec<_> = links(&roll)
+        .iter()
+        .map(|link| {
+            (link.parental_responsibility, link.emergency_contact, link.restricted, link.address_confidential)
+        })
+        .collect();
+    let expected = [
+        (Responsibility::Unknown, false, true, true),
+        (Responsibility::Unknown, false, false, false),
+        (Responsibility::Yes, true, false, false),
+    ];
+    assert!(expected.iter().all(|one| told.contains(one)), "{told:?}");
+}
+
+#[test]
+fn a_relationship_that_has_no_word_here_keeps_its_own() {
+    let roll = read("Forename,Surname,Relationship,Contact Forename,Contact Surname\nAnn,Smith, Child  minder ,Jo,Smith\nAnn,Smith,Mum,Di,Smith\nAnn,Smith,N/A,Al,Smith\n").unwrap();
+    let mut told: Vec<_> =
+        links(&roll).iter().map(|link| (link.relationship, link.relationship_text.as_deref())).collect();
+    told.sort_by_key(|(_, text)| text.is_none());
+    assert_eq!(told[0], (Relationship::Other, Some("Child minder")));
+    assert!(told[1..].contains(&(Relationship::Mother, None)), "{told:?}");
+    assert!(told[1..].contains(&(Relationship::Unknown, None)), "{told:?}");
+}
+
+#[test]
 fn date_order_is_decided_by_column() {
     let table = |dates: &[&str]| {
         let rows: Vec<_> = (1..).zip(dates).map(|(id, date)| format!("{id},P{id},Q,{date}")).collect();

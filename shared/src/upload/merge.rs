@@ -202,8 +202,9 @@ pub fn forgets_restriction(before: &Link, after: &Link, columns: &BTreeSet<Colum
 }
 
 /// The tie, after the file. What the office set by hand outlives it, except that a file may always restrict. A blank clears
-/// neither responsibility nor a restriction, and no word of a file lifts a restriction.
-pub fn link(before: &Link, after: &Link) -> Link {
+/// neither responsibility nor a restriction, and no word of a file lifts a restriction. That somebody is not called in an emergency any
+/// more has to be said (`is_no_emergency_contact`).
+pub fn link(before: &Link, after: &Link, is_no_emergency_contact: bool) -> Link {
     let restricted = before.restricted || after.restricted;
     let address_confidential = before.address_confidential || after.address_confidential;
     if before.manual {
@@ -213,16 +214,14 @@ pub fn link(before: &Link, after: &Link) -> Link {
         Responsibility::Unknown => before.parental_responsibility,
         said => said,
     };
+    let stated = if after.relationship == Relationship::Unknown { before } else { after };
     Link {
-        relationship: if after.relationship == Relationship::Unknown {
-            before.relationship
-        } else {
-            after.relationship
-        },
+        relationship: stated.relationship,
+        relationship_text: stated.relationship_text.clone(),
         parental_responsibility: responsibility,
         restricted,
         address_confidential,
-        emergency_contact: before.emergency_contact || after.emergency_contact,
+        emergency_contact: after.emergency_contact || before.emergency_contact && !is_no_emergency_contact,
         priority: after.priority.or(before.priority),
         missing_since: None,
         ..before.clone()

@@ -167,7 +167,10 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
         planner.people(role);
     }
     planner.links();
-    planner.gone();
+    // An older file removes nobody, not even whom it says is gone: they may have come back since.
+    if !is_older {
+        planner.gone();
+    }
     planner.merges();
     let stocks = planner.stocks();
     let mut plan = planner.plan;
@@ -396,8 +399,9 @@ impl Planner<'_> {
         let mut count = Count::default();
         let mut named = HashSet::new();
         let mut joined_by_somebody_new: HashMap<PersonId, Vec<u32>> = HashMap::new();
-        for ((pupil, contact), entry) in self.roll.links.iter() {
-            let (Some(pupil), Some(contact)) = (self.of[pupil], self.of[contact]) else { continue };
+        for (tie, entry) in self.roll.links.iter() {
+            let (Some(pupil), Some(contact)) = (self.of[tie.0], self.of[tie.1]) else { continue };
+            let after = |before| merge::link(before, &entry.value, self.roll.no_emergency.contains(&tie));
             let ends = (pupil, contact);
             if !named.insert(ends) {
                 continue;
@@ -416,14 +420,14 @@ impl Planner<'_> {
                 // A restriction is known of whoever it is against, tied or not: they may share somebody's mailbox.
                 Some(before) if before.ended => {
                     count.changed += 1;
-                    let link = Link { restricted: true, ended: false, ..merge::link(before, &entry.value) };
+                    let link = Link { restricted: true, ended: false, ..after(before) };
                     self.plan.changes.push(Change::Link(ends, link));
                 }
                 Some(before) => {
                     if merge::forgets_restriction(before, &entry.value, &self.roll.columns) {
                         self.plan.findings.push(Finding::at(entry.row, "", Code::RestrictionKept));
                     }
-                    let after = merge::link(before, &entry.value);
+                    let after = after(before);
                     if after == *before {
                         count.unchanged += 1;
                     } else {

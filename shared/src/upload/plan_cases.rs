@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    tests::{after, apply, codes, full, now, person, read, terms, upload},
+    tests::{after, apply, codes, full, now, only_link, person, read, read_under, terms, upload},
     *,
 };
-use crate::{person::SourceId, upload::roll::Gone};
+use crate::{
+    person::{SourceId, guardianship::Relationship},
+    upload::roll::Gone,
+};
 
 /// A pupil's row: given, family, id, year, date of birth; then the contact's relationship, given, family, id, e-mail, mobile.
 fn row(pupil: [&str; 5], contact: [&str; 6]) -> String {
@@ -308,6 +311,46 @@ fn edge_case_54_an_older_file_is_held_and_calls_nobody_missing() {
     let later = Some(now() + jiff::SignedDuration::from_secs(1));
     let plan = plan(&roll, &before, Terms { last_export: later, ..terms(upload(2)) });
     assert_eq!((plan.held, plan.counts.pupil.missing), (Some(HeldBecause::OlderFile), 0));
+}
+
+#[test]
+fn edge_case_54_an_older_file_removes_nobody_whom_it_says_is_gone() {
+    let before = after(
+        &(row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY)
+            + &row(["Ben", "Smith", "2", "1", "05/04/2020"], MARY)),
+    );
+    let mut roll = read(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
+    roll.gone = vec![Gone { role: Role::Pupil, source: "csv", id: "2".to_owned() }];
+    roll.exported_at = Some(now());
+    for (seconds, missing) in [(1, 0), (-1, 1)] {
+        let last_export = Some(now() + jiff::SignedDuration::from_secs(seconds));
+        let terms = Terms { scope: &Scope::Partial, last_export, ..terms(upload(2)) };
+        assert_eq!(plan(&roll, &before, terms).counts.pupil.missing, missing);
+    }
+}
+
+#[test]
+fn what_a_file_says_of_a_tie_takes_the_place_of_what_it_said() {
+    let header = "Pupil ID,Forename,Surname,Contact ID,Contact Forename,Contact Surname,Relationship,Emergency contact\n";
+    let read = |relationship: &str, emergency: &str| {
+        read_under(header, &format!("1,Ann,Smith,C1,Mary,Smith,{relationship},{emergency}\n"))
+    };
+    let mut directory = Directory::default();
+    for (relationship, emergency, expected) in [
+        ("Neighbour", "Y", (Relationship::Other, Some("Neighbour"), true)),
+        // A blank is no word.
+        ("", "", (Relationship::Other, Some("Neighbour"), true)),
+        ("Childminder", "perhaps", (Relationship::Other, Some("Childminder"), true)),
+        ("Aunt", "N", (Relationship::Relative, None, false)),
+        ("", "", (Relationship::Relative, None, false)),
+    ] {
+        let plan = full(&read(relationship, emergency), &directory);
+        apply(&mut directory, &plan);
+        let link = only_link(&directory);
+        let told = (link.relationship, link.relationship_text.as_deref(), link.emergency_contact);
+        assert_eq!(told, expected, "{relationship} {emergency}");
+    }
+    assert!(full(&read("Aunt", "N"), &directory).changes.is_empty());
 }
 
 #[test]

@@ -19,8 +19,8 @@ const HEADER: &str = "StudentForename,StudentSurname,StudentID,Year,DOB,Relation
 
 fn agreement() -> Agreement {
     use Field::{
-        DateOfBirth, Email, FamilyName, GivenName, Mobile, ParentalResponsibility, Priority, Relationship,
-        Restricted, SourceId, YearGroup,
+        DateOfBirth, Email, EmergencyContact, FamilyName, GivenName, Mobile, ParentalResponsibility,
+        Priority, Relationship, Restricted, SourceId, YearGroup,
     };
     let pupil = BTreeSet::from([GivenName, FamilyName, SourceId, YearGroup, DateOfBirth]);
     let contact = BTreeSet::from([
@@ -32,6 +32,7 @@ fn agreement() -> Agreement {
         Mobile,
         Priority,
         ParentalResponsibility,
+        EmergencyContact,
         Restricted,
     ]);
     let fields = BTreeMap::from([(Role::Pupil, pupil), (Role::Contact, contact)]);
@@ -39,9 +40,13 @@ fn agreement() -> Agreement {
 }
 
 pub(crate) fn read(rows: &str) -> Roll {
+    read_under(HEADER, rows)
+}
+
+pub(crate) fn read_under(header: &str, rows: &str) -> Roll {
     let agreement = agreement();
     let mut intake = Intake::new(&agreement, date(2026, 11, 22));
-    let text = format!("{HEADER}{rows}");
+    let text = format!("{header}{rows}");
     let table = Delimited::open(text.as_bytes()).unwrap();
     grid::read(&table, &Mapping::default(), &mut intake).unwrap();
     let mut roll = intake.finish().unwrap();
@@ -98,7 +103,7 @@ pub(crate) fn person<'a>(directory: &'a Directory, given: &str) -> (PersonId, &'
     directory.visible_people().find(|(_, person)| person.name.given() == given).unwrap()
 }
 
-fn only_link(directory: &Directory) -> &Link {
+pub(crate) fn only_link(directory: &Directory) -> &Link {
     let mut links = directory.visible_links();
     let (_, _, link) = links.next().unwrap();
     assert!(links.next().is_none());
@@ -251,7 +256,7 @@ fn plans_that_take_much_away_or_turn_much_over_are_held() {
 #[test]
 fn an_id_given_to_another_child_inherits_nothing() {
     let before = after(ANN);
-    let reused = "Cy,Brown,001,R,01/09/2022,Mother,Bo,Brown,077,bo@example.com,,1,Y,\n";
+    let reused = "Cy,Brown,001,R,01/10/2021,Mother,Bo,Brown,077,bo@example.com,,1,Y,\n";
     let plan = full(&read(reused), &before);
     assert_eq!(codes(&plan.findings), ["2  id_reused"]);
     // The child who was here, the family of that child, and the new family: all wait for the office as they are.

@@ -34,6 +34,14 @@ use crate::{
 
 /// The most findings that are kept of one file.
 const MAX_FINDINGS: usize = 20_000;
+/// What says yes or no.
+const YES_OR_NO: [Field; 5] = [
+    Field::ParentalResponsibility,
+    Field::EmergencyContact,
+    Field::Restricted,
+    Field::AddressConfidential,
+    Field::Deceased,
+];
 
 /// What makes two rows speak of one person: an id as text, or what stands in for it. The text is only ever compared and
 /// hashed.
@@ -120,6 +128,8 @@ pub struct Roll {
     pub exported_at: Option<Timestamp>,
     /// Why it has to wait, whatever it would do.
     pub held: Option<HeldBecause>,
+    /// Ties of whom a row says that they are not to be called in an emergency.
+    pub(super) no_emergency: BTreeSet<(usize, usize)>,
     /// Ties about whose responsibility two rows disagree.
     pub(super) disputed: BTreeSet<(usize, usize)>,
     /// What is found of whom it has only referred to so far: people without a name. Only while rows come in, as what follows.
@@ -323,6 +333,7 @@ impl Roll {
             let place = row.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
             self.find(row, place, Code::YearUnlikely);
         }
+        self.find_unclear(row, Role::Pupil);
         let key = if pupil.source_ids.is_empty() { Key::Likeness(pupil_key(&pupil).into()) } else { Key::Id };
         let day =
             if born.is_none() && matches!(key, Key::Likeness(_)) { row.unreadable_birthday() } else { None };
@@ -368,6 +379,23 @@ impl Roll {
             self.find(row, place, Code::ConflictingValues);
         }
         true
+    }
+
+    /// What should say yes or no and says neither. A day of death is clear enough, and that responsibility is unknown is what it is.
+    fn find_unclear(&mut self, row: &Row<'_>, role: Role) {
+        for field in YES_OR_NO {
+            let Some((place, raw)) = row.cell(role, field).filter(|(_, raw)| cell::is_unclear(raw)) else {
+                continue;
+            };
+            let is_said = match field {
+                Field::Deceased => cell::day(raw).is_ok(),
+                Field::ParentalResponsibility => raw.trim().eq_ignore_ascii_case("unknown"),
+                _ => false,
+            };
+            if !is_said {
+                self.find(row, Some(place), Code::WordUnclear);
+            }
+        }
     }
 
     fn contact(&mut self, row: &Row<'_>, pupil: usize) {
@@ -427,14 +455,21 @@ impl Roll {
 
     fn link(&mut self, row: &Row<'_>, ends: (usize, usize), relationship: Relationship) {
         let raw = |field| row.cell(Role::Contact, field);
+        let is_emergency_contact = raw(Field::EmergencyContact).and_then(|(_, raw)| cell::yes_no(raw));
+        if is_emergency_contact == Some(false) {
+            self.no_emergency.insert(ends);
+        }
+        self.find_unclear(row, Role::Contact);
+        let is_other = relationship == Relationship::Other;
+        let words = raw(Field::Relationship).filter(|_| is_other).and_then(|(_, raw)| cell::text(raw));
         let link = Link {
             relationship,
+            relationship_text: words.map(|words| words.as_str().into()),
             parental_responsibility: raw(Field::ParentalResponsibility)
                 .map_or(Responsibility::Unknown, |(_, raw)| cell::responsibility(raw)),
             restricted: raw(Field::Restricted).is_some_and(|(_, raw)| cell::restricted(raw)),
             priority: raw(Field::Priority).and_then(|(_, raw)| cell::priority(raw)),
-            emergency_contact: raw(Field::EmergencyContact)
-                .is_some_and(|(_, raw)| cell::yes_no(raw) == Some(true)),
+            emergency_contact: is_emergency_contact == Some(true),
             address_confidential: raw(Field::AddressConfidential)
                 .is_some_and(|(_, raw)| cell::restricted(raw)),
             ..Link::default()
