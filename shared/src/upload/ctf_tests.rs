@@ -248,7 +248,7 @@ fn wild_variants() {
     let (columns, others): (Vec<_>, Vec<_>) = told.iter().partition(|(.., code)| code.starts_with("column_"));
     assert!(!columns.is_empty());
     assert_eq!(
-        others.into_iter().map(|(row, _, code)| (*row, code.as_ref())).collect::<Vec<_>>(),
+        others.into_iter().map(|(row, _, code)| (row, code)).collect::<Vec<_>>(),
         [(2, "word_unclear")]
     );
     let contacts: BTreeMap<_, _> = roll
