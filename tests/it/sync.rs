@@ -79,6 +79,14 @@ async fn edge_case_48_an_empty_answer_removes_nobody_whatever_it_looks_like() {
         assert_eq!(upload["counts"]["pupil"], count(0, 0, 0, 0), "{what}");
         assert!(people_and_links(&world).await == before, "{what} has changed something");
     }
+    // The alarm listens to this line.
+    let lines = world.stack.logs("upload-ingest", "empty_uploads").await.expect("the logs answer");
+    let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let metric = lines.find(|line| line["_aws"].is_object()).expect("a line in CloudWatch's embedded format");
+    assert_eq!(
+        (&metric["empty_uploads"], &metric["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"]),
+        (&json!(1), &json!("empty_uploads"))
+    );
 }
 
 #[tokio::test]

@@ -395,6 +395,16 @@ fn the_nightly_run_is_scheduled_and_missed_when_it_stays_out() {
 }
 
 #[test]
+fn edge_case_48_a_file_without_anybody_raises_an_alarm() {
+    let template = Template::read();
+    let mut alarms = template.of("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
+    let alarm =
+        alarms.find(|alarm| alarm["MetricName"] == "empty_uploads").expect("an alarm on empty_uploads");
+    assert_eq!((&alarm["Namespace"], &alarm["Threshold"]), (&json!("Bookbag"), &json!(0)));
+    assert!(alarm["AlarmActions"].is_object());
+}
+
+#[test]
 fn outputs_are_complete() {
     let template = Template::read();
     let fixed = [

@@ -20,6 +20,7 @@ use shared::{
     config::{self, ConfigError},
     connector::Connector,
     id::ConnectorId,
+    log,
     object::{Bucket, ObjectError, proposals_key, report_key, upload_key},
     person::store::{Directory, Former, ReadError},
     queue::{QueueError, Queues, Task},
@@ -59,6 +60,7 @@ pub struct App {
     exports: Bucket,
     queues: Queues,
     uploads_queue: String,
+    stage_name: String,
 }
 
 impl App {
@@ -73,6 +75,7 @@ impl App {
             exports: cloud.bucket("EXPORTS_BUCKET")?,
             queues: cloud.queues(),
             uploads_queue: config::required("UPLOADS_QUEUE_URL")?,
+            stage_name: config::or("STAGE", "prod"),
         })
     }
 }
@@ -408,6 +411,9 @@ fn is_open() -> Condition {
 
 async fn refuse(app: &App, upload: &Upload, refusal: Refusal) -> Result<(), IngestError> {
     tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, code = refusal.code(), "upload refused");
+    if refusal.is_empty() {
+        log::metric("empty_uploads", 1, &app.stage_name, time::now());
+    }
     let findings = vec![Finding::refusal(refusal)];
     report(app, upload, &findings).await?;
     finish(app, upload, Outcome { findings_total: 1, findings, ..Outcome::default() }).await

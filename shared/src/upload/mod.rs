@@ -165,6 +165,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether nobody is in the file, or an answer stands in it that says why there is nobody: a feed that has run dry shows so, long
+    /// before anybody at the school notices.
+    pub const fn is_empty(self) -> bool {
+        matches!(self, Self::EmptyFile | Self::HeaderOnly | Self::BrokenJson)
+    }
+
     /// The code used in findings.
     pub const fn code(self) -> &'static str {
         match self {
