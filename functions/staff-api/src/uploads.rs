@@ -192,11 +192,10 @@ pub async fn get(
     let kept = reader.kept_from(app, &tenant, one).await?;
     let mut answer = body(&upload, &names, &kept);
     if upload.outcome.findings_total > 0 {
-        answer["report_url"] = app
-            .exports
-            .presign_get(&format!("{}.csv", report_key(school, upload.upload_id)), REPORT_LIFETIME)
-            .await?
-            .into();
+        for (name, extension) in [("report_url", "csv"), ("report_json_url", "json")] {
+            let at = format!("{}.{extension}", report_key(school, upload.upload_id));
+            answer[name] = app.exports.presign_get(&at, REPORT_LIFETIME).await?.into();
+        }
     }
     // The file names everybody, and is for whoever may see everybody.
     if upload.outcome.proposals_total > PROPOSALS_KEPT && kept.is_empty() {
@@ -332,7 +331,7 @@ fn body(upload: &Upload, names: &Names, kept: &Kept) -> Value {
     json!({
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
         "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
-        "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null, "proposals_url": null,
+        "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null, "report_json_url": null, "proposals_url": null,
         "proposals": proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
         "asked_by": names.of(&upload.asked_by), "approved_by": by(&upload.approved_by), "undone_by": by(&upload.undone_by),
     })

@@ -394,6 +394,9 @@ pub struct Finding {
     pub row: u32,
     /// The column as a spreadsheet letters it; empty where the finding is about the row.
     pub column: String,
+    /// The column's name as the file has it, where it is a name that we know: what else stands there may be anything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub header: String,
     /// Which kind.
     pub code: String,
     /// How much it matters.
@@ -408,6 +411,7 @@ impl Finding {
         Self {
             row,
             column: column.map(letters).unwrap_or_default(),
+            header: String::new(),
             code: code.word().to_owned(),
             severity: code.severity(),
             detail: code.remedy().to_owned(),
@@ -424,6 +428,7 @@ impl Finding {
         Self {
             row: 0,
             column: String::new(),
+            header: String::new(),
             code: refusal.code().to_owned(),
             severity: Severity::Error,
             detail: refusal.to_string(),
@@ -451,7 +456,7 @@ pub fn to_csv(findings: &[Finding]) -> Vec<u8> {
     let safe = |text: &str| {
         if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
     };
-    let mut ok = writer.write_record(["row", "column", "severity", "code", "what to do"]).is_ok();
+    let mut ok = writer.write_record(["row", "column", "header", "severity", "code", "what to do"]).is_ok();
     for finding in findings {
         let severity = match finding.severity {
             Severity::Error => "error",
@@ -462,6 +467,7 @@ pub fn to_csv(findings: &[Finding]) -> Vec<u8> {
             .write_record([
                 &finding.row.to_string(),
                 &safe(&finding.column),
+                &safe(&finding.header),
                 severity,
                 &safe(&finding.code),
                 &safe(&finding.detail),

@@ -190,6 +190,9 @@ impl Rows {
             layout,
         };
         for (index, why) in rows.layout.left.iter().filter(|(index, _)| *index < width) {
+            if *why == Code::ColumnTwice {
+                rows.name(*index, intake);
+            }
             intake.leave_behind(header, &letters(*index), *why);
         }
         if rows.layout.role.is_some() {
@@ -221,8 +224,16 @@ impl Rows {
         rows
     }
 
+    /// Lets findings say what a known column is called.
+    fn name(&self, index: usize, intake: &mut Intake<'_>) {
+        if let Some(name) = self.layout.names.get(index) {
+            intake.call(&letters(index), name);
+        }
+    }
+
     /// What a column gives of somebody in a role.
     fn slots(&mut self, held: &Held, role: Role, tallies: &[Tally], intake: &mut Intake<'_>) -> Vec<Slot> {
+        self.name(held.index, intake);
         let label = letters(held.index);
         let takes: &[_] = match held.what {
             What::FullName => &[(Field::GivenName, Take::Given), (Field::FamilyName, Take::Family)],
@@ -255,6 +266,7 @@ impl Rows {
                 }
             }
             if !is_stored {
+                self.name(held.index, intake);
                 intake.leave_behind(self.layout.header, &letters(held.index), Code::ColumnNotAgreed);
             }
         }

@@ -278,6 +278,27 @@ fn what_says_neither_yes_nor_no_protects_the_child_and_is_told() {
 }
 
 #[test]
+fn findings_name_the_columns_that_are_known_and_no_others() {
+    let text =
+        "Forename,Surname,Form class,  Date of  Birth ,First name,Gender\nAnn,Smith,x,31/02/2018,y,F\n";
+    let roll = read(text).unwrap();
+    let told: Vec<_> = roll
+        .findings
+        .iter()
+        .map(|finding| [&finding.column, &finding.header, &finding.code].map(String::as_str))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["C", "", "column_unknown"],
+            ["E", "First name", "column_twice"],
+            ["F", "Gender", "column_not_agreed"],
+            ["D", "Date of Birth", "date_invalid"],
+        ]
+    );
+}
+
+#[test]
 fn a_relationship_that_has_no_word_here_keeps_its_own() {
     let roll = read("Forename,Surname,Relationship,Contact Forename,Contact Surname\nAnn,Smith, Child  minder ,Jo,Smith\nAnn,Smith,Mum,Di,Smith\nAnn,Smith,N/A,Al,Smith\n").unwrap();
     let mut told: Vec<_> =

@@ -3,7 +3,7 @@
 //! A cell can only be handed over in a [`Place`], and a place is only given for a column that is known and that the
 //! data sharing agreement lists: what it does not list never gets past this file, whatever the format.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil::Date};
 
@@ -17,7 +17,7 @@ use super::{
     store::Scope,
 };
 use crate::{
-    person::{Role, SourceId},
+    person::{Role, SourceId, name::tidy},
     privacy::agreement::{Agreement, Field},
 };
 
@@ -51,6 +51,8 @@ pub struct Intake<'a> {
     today: Date,
     org_id: Option<&'a str>,
     labels: Vec<Label>,
+    /// Label -> what the file calls the column.
+    headers: BTreeMap<String, String>,
     left_behind: BTreeSet<String>,
     last_row: Option<u32>,
     roll: Roll,
@@ -64,6 +66,7 @@ impl<'a> Intake<'a> {
             today,
             org_id: None,
             labels: Vec::new(),
+            headers: BTreeMap::new(),
             left_behind: BTreeSet::new(),
             last_row: None,
             roll: Roll::default(),
@@ -97,6 +100,14 @@ impl<'a> Intake<'a> {
     /// known to say, `None` where it is unknown. What is refused is counted in `dropped_columns`, once, and found, once.
     pub fn place(&mut self, header: u32, label: &str, column: Option<Column>) -> Option<Place> {
         self.place_of(header, label, column, SHEET)
+    }
+
+    /// What the file calls a column that is known: findings about it say so.
+    pub fn call(&mut self, label: &str, header: &str) {
+        let header = tidy(header);
+        if !header.is_empty() {
+            self.headers.insert(label.to_owned(), header);
+        }
     }
 
     /// As [`Self::place`], for a column of ids in another numbering than a spreadsheet's: `wonde`, `oneroster`.
@@ -225,6 +236,11 @@ impl<'a> Intake<'a> {
         }
         self.roll.dropped_columns = self.left_behind.len();
         self.roll.close();
+        if !self.headers.is_empty() {
+            for finding in &mut self.roll.findings {
+                finding.header = self.headers.get(&finding.column).cloned().unwrap_or_default();
+            }
+        }
         Ok(self.roll)
     }
 }

@@ -67,10 +67,11 @@ impl Report {
         Ok(read)
     }
 
-    /// None of the first four cells holds a comma or a quote: numbers, letters of columns and codes.
+    /// None of the first five cells holds a comma or a quote: numbers, letters and names of columns, codes.
     fn line(&mut self, line: &str, headers: &[String]) -> Option<()> {
-        let mut cells = line.splitn(5, ',');
-        let (row, column, severity, code) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
+        let mut cells = line.splitn(6, ',');
+        let (row, column, _) = (cells.next()?, cells.next()?, cells.next()?);
+        let (severity, code) = (cells.next()?, cells.next()?);
         let row: usize = row.parse().ok()?;
         let column = if column.is_empty() { None } else { Some(headers.get(place(column)?)?.clone()) };
         // The first row is the header: what is said of it is which columns are not stored.
