@@ -1,7 +1,11 @@
-//! The cases of GOV.UK Notify's `RecipientCSV` that are about reading a file, by their number in the project's list of them.
+//! The cases of GOV.UK Notify's `RecipientCSV` that are about reading a file, by their number in the project's list of them. Case 1
+//! stands with the names of columns, 12 with what is delimited; 19, 20, 22 and 23 are about sending, 25 is counted by the bench.
 
 use super::*;
-use crate::upload::MAX_ROWS;
+use crate::{
+    person::phone::{PhoneKind, PhoneNumber},
+    upload::{MAX_ROWS, cell},
+};
 
 #[test]
 fn recipient_csv_2_columns_in_any_order_behind_empty_ones() {
@@ -135,6 +139,132 @@ fn recipient_csv_15_records_are_the_same_however_often_they_are_read() {
         all
     };
     assert_eq!(all(), all());
+}
+
+#[test]
+fn recipient_csv_16_what_is_missing_is_not_what_is_wrong() {
+    let roll = read(
+        "Forename,Surname,Contact Forename,Contact Surname,Email,Mobile\nAnn,Smith,Jo,Smith,,\nBen,Cole,Di,Cole,x,12\n",
+    )
+    .unwrap();
+    // Nothing is wrong with an empty cell.
+    assert_eq!(findings(&roll), ["3 E email_invalid", "3 F phone_invalid"]);
+    let unusable: Vec<_> =
+        roll.of(Role::Contact).map(|(_, entry)| (entry.row, entry.value.unusable_contact_point)).collect();
+    assert!(unusable.contains(&(2, false)) && unusable.contains(&(3, true)), "{unusable:?}");
+}
+
+#[test]
+fn recipient_csv_17_numbers_are_accepted_however_they_are_written() {
+    for raw in [
+        "07700 900123",
+        "7700900123",
+        "447700900123",
+        "+447700900123",
+        "00447700900123",
+        "+44 (0)7700 900123",
+        "(07700)900-123",
+        "\u{200b}07700\t900123\u{feff}",
+        "07700\u{a0}900\u{202f}123",
+        "0+44(0)7700900123",
+        "+07700900123",
+    ] {
+        let number = cell::phone(raw).unwrap().unwrap().number;
+        assert_eq!(number.expose(), "+447700900123", "{raw}");
+    }
+    for (raw, number) in [("1-202-555-0104", "+12025550104"), ("0033122334455", "+33122334455")] {
+        assert_eq!(cell::phone(raw).unwrap().unwrap().number.expose(), number, "{raw}");
+    }
+}
+
+#[test]
+fn recipient_csv_18_each_kind_of_number_that_is_none_has_a_code_of_its_own() {
+    for (raw, code) in [
+        ("079OO900123", Code::PhoneLetters),
+        ("07\";DROP TABLE;\"", Code::PhoneLetters),
+        ("112", Code::PhoneInvalid),
+        ("0900 123 4567", Code::PhoneInvalid),
+        ("4.47701E+11", Code::PhoneUnrecoverable),
+        ("07000000000", Code::PhonePlaceholder),
+    ] {
+        assert_eq!(cell::phone(raw).map(|_| ()), Err(code), "{raw}");
+    }
+    for (raw, kind, is_drama) in [
+        ("07700 900999", PhoneKind::Mobile, true),
+        ("07700 300123", PhoneKind::Mobile, false),
+        ("07797 292290", PhoneKind::Mobile, false),
+        ("020 7946 0991", PhoneKind::Landline, false),
+        ("+33122334455", PhoneKind::International, false),
+    ] {
+        let number = PhoneNumber::parse(raw).unwrap().number;
+        assert_eq!((number.kind(), number.is_drama()), (kind, is_drama), "{raw}");
+    }
+    // A landline is kept, and where a mobile was to be it is told.
+    let roll = read("Forename,Surname,Mobile,Telephone\nAnn,Smith,01632 960123,020 7946 0991\n").unwrap();
+    assert_eq!(findings(&roll), ["2 C phone_landline"]);
+}
+
+/// Where the samples are there: Notify's own vectors, each number with what it is.
+#[test]
+fn recipient_csv_17_and_18_notifys_vectors() {
+    for (_, bytes) in samples("notify-phone-vectors") {
+        let text = String::from_utf8(bytes).unwrap();
+        for line in text.lines().skip(1) {
+            let cells: Vec<_> = line.split('\t').collect();
+            let [raw, what, normalised] = cells[..] else { continue };
+            let raw = raw
+                .replace("\\u200b", "\u{200b}")
+                .replace("\\ufeff", "\u{feff}")
+                .replace("\\t", "\t")
+                .replace("\\r", "\r")
+                .replace("\\n", "\n");
+            let read = PhoneNumber::parse(&raw).map(|parsed| parsed.number);
+            let kind = match what {
+                "uk_mobile" | "uk_mobile_tv" | "jersey_mobile" | "crown_dependency_mobile" => {
+                    PhoneKind::Mobile
+                }
+                "uk_landline" | "uk_landline_9_digit" | "uk_non_geographic" => PhoneKind::Landline,
+                // Russia's numbers have eleven digits: Notify looks at the length alone, and nobody would be reached.
+                "international_no_plus" if raw == "784951234567" => {
+                    assert!(read.is_err());
+                    continue;
+                }
+                "international" | "international_no_plus" => PhoneKind::International,
+                _ => {
+                    assert!(read.is_err(), "{raw} is {what}");
+                    continue;
+                }
+            };
+            let read = read.unwrap_or_else(|error| panic!("{raw} is {what}: {error}"));
+            assert_eq!((read.kind(), read.expose()), (kind, format!("+{normalised}").as_str()), "{raw}");
+        }
+    }
+}
+
+#[test]
+fn recipient_csv_21_addresses() {
+    let long =
+        |local: usize, label: usize| format!("{}@{}.example.com", "a".repeat(local), "b".repeat(label));
+    for (raw, is_one) in [
+        ("Ann.O'Neill+school@Example.co.uk", true),
+        ("a@m\u{fc}nchen.example", true),
+        ("a@example.museum", true),
+        ("a@example.xn--p1ai", true),
+        (&long(64, 63), true),
+        (&long(64, 64), false),
+        (&long(321, 3), false),
+        ("a..b@example.com", false),
+        ("\"a\"@example.com", false),
+        ("a;b@example.com", false),
+        ("a@example", false),
+        ("a@example.c", false),
+        ("a@example.c0m", false),
+        ("a@exam_ple.com", false),
+    ] {
+        assert_eq!(cell::email(raw).is_ok(), is_one, "{raw}");
+    }
+    let kept = cell::email("Ann.O'Neill+school@Example.co.uk").unwrap().unwrap().0;
+    assert_eq!(kept.expose(), "ann.o'neill+school@example.co.uk");
 }
 
 #[test]
