@@ -176,13 +176,13 @@ impl Common {
             intake.is_partial();
         }
         if !modified.is_empty() {
-            match instant(modified).filter(|at| is_past(*at, intake.today())) {
-                Some(at) => intake.was_exported(at),
-                None if self.is_date_broken => {}
-                None => {
-                    self.is_date_broken = true;
-                    intake.find(record.row, &format!("{} dateLastModified", self.name), Code::FileBroken);
-                }
+            let at = instant(modified).filter(|at| is_past(*at, intake.today()));
+            let is_wrong = at.is_none() || self.mode == Mode::Whole;
+            if is_wrong && !std::mem::replace(&mut self.is_date_broken, true) {
+                intake.find(record.row, &format!("{} dateLastModified", self.name), Code::FileBroken);
+            }
+            if let Some(at) = at {
+                intake.was_exported(at);
             }
         }
         match status.to_ascii_lowercase().as_str() {
@@ -403,12 +403,13 @@ impl Bundle<'_, '_> {
             }
             Ok(())
         })?;
-        if of_classes.mode != Mode::Delta && of_enrollments.mode != Mode::Delta {
-            // A part of somebody's groups cannot be told from all of them.
-            self.roster.groups_come_from("classes.csv title".to_owned());
-        }
         let class = enrollments.required("classSourcedId", intake);
         let (user, ends) = (enrollments.required("userSourcedId", intake), enrollments.column(&["endDate"]));
+        let is_legible = !known.is_empty() && class.is_some() && user.is_some();
+        if is_legible && of_classes.mode != Mode::Delta && of_enrollments.mode != Mode::Delta {
+            // A part of somebody's groups cannot be told from all of them, and files that nobody can read say nothing of any.
+            self.roster.groups_come_from("classes.csv title".to_owned());
+        }
         let today = intake.today();
         enrollments.each(intake, |record, intake| {
             if of_enrollments.read(record, intake) == Status::Gone || is_over(record.get(ends), today) {

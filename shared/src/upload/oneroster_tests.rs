@@ -273,6 +273,49 @@ fn broken_records_are_found_and_passed_over() {
 }
 
 #[test]
+fn files_of_groups_that_cannot_be_read_clear_nobodys_groups() {
+    let classes = "sourcedId,title,classType\nk1,3A,homeroom\n";
+    let enrollments = "sourcedId,classSourcedId,userSourcedId\ne1,k1,p1\n";
+    for (classes, enrollments, is_said) in [
+        (classes, enrollments, true),
+        ("id,name\nk1,3A\n", enrollments, false),
+        ("sourcedId,title,classType\n", enrollments, false),
+        (classes, "sourcedId,class,user\ne1,k1,p1\n", false),
+        // Nobody is in any class: that is a word.
+        (classes, "sourcedId,classSourcedId,userSourcedId\n", true),
+    ] {
+        let roll = roll(&[
+            ("manifest.csv", MANIFEST),
+            ("users.csv", &users(&family())),
+            ("classes.csv", classes),
+            ("enrollments.csv", enrollments),
+        ]);
+        let column = crate::upload::column::Column { role: Role::Pupil, field: Field::Class };
+        assert_eq!(roll.columns.contains(&column), is_said, "{classes} {enrollments}");
+    }
+}
+
+#[test]
+fn a_whole_bundle_that_says_when_it_was_changed_is_told_and_stays_whole() {
+    let at = "2026-11-20T08:15:30.000Z";
+    let roll = roll(&[
+        ("manifest.csv", "propertyName,value\noneroster.version,1.1\nfile.users,bulk\n"),
+        (
+            "users.csv",
+            &users(&[
+                changed("", at, ["p1", "student", "Ann", "Smith", "", "", "", ""]),
+                changed("", at, ["p2", "student", "Ben", "Day", "", "", "", ""]),
+            ]),
+        ),
+    ]);
+    assert!(!is_partial(&roll));
+    assert_eq!(roll.exported_at.unwrap().to_string(), "2026-11-20T08:15:30Z");
+    let found = findings(&roll);
+    let told: Vec<_> = found.iter().filter(|found| found.contains("dateLastModified")).collect();
+    assert_eq!(told, ["2 users.csv dateLastModified file_broken"]);
+}
+
+#[test]
 fn an_open_quotation_mark_calls_nobody_missing() {
     let text = users(&family()).replace("eve@", "\"eve@");
     let roll = roll(&[("manifest.csv", MANIFEST), ("users.csv", &text)]);

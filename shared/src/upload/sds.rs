@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::{
     Refusal,
     archive::Archive,
-    bundle::File,
+    bundle::{File, is_over},
     finding::Code,
     intake::Intake,
     offices::{Ours, Roles},
@@ -45,6 +45,8 @@ const FILES: [&str; 10] = [
 struct Said {
     roles: Roles,
     grade: Box<str>,
+    /// Some role of theirs is over.
+    was_somebody: bool,
 }
 
 /// What relationships.csv says about two people.
@@ -144,6 +146,7 @@ fn read_roles(
     let Some(file) = needed(archive, "roles.csv", intake)? else { return Ok(said) };
     let (user, role) = (file.required("userSourcedId", intake), file.required("role", intake));
     let (grade, org) = (file.column(&["grade"]), file.column(&["orgSourcedId"]));
+    let (ends, today) = (file.column(&["roleEndDate"]), intake.today());
     if let Some(grade) = grade {
         roster.comes_from(Fact::YearGroup, file.label(grade));
     }
@@ -158,6 +161,10 @@ fn read_roles(
             return Ok(());
         }
         let said = said.entry(Box::from(user)).or_default();
+        if is_over(record.get(ends), today) {
+            said.was_somebody = true;
+            return Ok(());
+        }
         said.roles = said.roles.and(roles);
         if roles.is_pupil && said.grade.is_empty() {
             said.grade = Box::from(record.get(grade));
@@ -227,9 +234,10 @@ fn read_users(
     }
     file.leave_behind(USERS_READ, USERS_KNOWN, intake);
     file.each(intake, |record, intake| {
-        let Some(said) = said.get(record.get(id)).filter(|said| said.roles != Roles::default()) else {
+        let known = said.get(record.get(id));
+        let Some(said) = known.filter(|said| said.roles != Roles::default()) else {
             // Contacts need no role: in a part of a bundle, they may be another school's.
-            if !ours.is_a_part() {
+            if !ours.is_a_part() && known.is_none_or(|said| !said.was_somebody) {
                 intake.find(record.row, "users.csv sourcedId", Code::RoleUnknown);
             }
             return Ok(());
@@ -260,9 +268,12 @@ fn read_groups(
         }
         Ok(())
     })?;
-    roster.groups_come_from("classes.csv title".to_owned());
     let class = enrollments.required("classSourcedId", intake);
     let user = enrollments.required("userSourcedId", intake);
+    if !known.is_empty() && class.is_some() && user.is_some() {
+        // Files that nobody can read say nothing of anybody's groups.
+        roster.groups_come_from("classes.csv title".to_owned());
+    }
     enrollments.each(intake, |record, intake| {
         let (user, group) = (roster.index(record.get(user)), known.get(record.get(class)));
         if let Some((user, group)) = user.zip(group)

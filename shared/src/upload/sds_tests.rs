@@ -75,6 +75,35 @@ fn a_bundle_becomes_families_groups_and_staff() {
 }
 
 #[test]
+fn a_role_that_is_over_is_none_and_groups_that_cannot_be_read_are_not_cleared() {
+    let ended = ROLES.replace("p2,o1,student,,KG,,,", "p2,o1,student,,KG,,2025-09-01,2026-07-20");
+    let bundle = |classes: &str| {
+        zip(&[
+            ("users.csv", USERS),
+            ("roles.csv", &ended),
+            ("classes.csv", classes),
+            ("enrollments.csv", "classSourcedId,userSourcedId,role\nk1,p1,student\n"),
+        ])
+    };
+    for (classes, is_said) in
+        [("sourcedId,orgSourcedId,title\nk1,o1,3A\n", true), ("id,org,name\nk1,o1,3A\n", false)]
+    {
+        let roll = read(&bundle(classes), &agreement()).unwrap();
+        assert_eq!(people(&roll).iter().filter(|person| person.contains("pupil")).count(), 1);
+        assert!(
+            !findings(&roll).iter().any(|found| found.starts_with("3 users.csv")),
+            "{:?}",
+            findings(&roll)
+        );
+        let column = crate::upload::column::Column {
+            role: Role::Pupil,
+            field: crate::privacy::agreement::Field::Groups,
+        };
+        assert_eq!(roll.columns.contains(&column), is_said, "{classes}");
+    }
+}
+
+#[test]
 fn edge_case_48_a_bundle_that_lacks_a_file_removes_nobody() {
     let roll = read(&zip(&[("users.csv", USERS), ("relationships.csv", RELATIONSHIPS)]), &agreement());
     assert!(roll.is_err_and(|refusal| refusal == crate::upload::Refusal::HeaderOnly));
