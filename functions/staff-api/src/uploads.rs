@@ -330,7 +330,7 @@ fn body(upload: &Upload, names: &Names, kept: &Kept) -> Value {
     let held_because = outcome.held_because.map(|because| serde_json::to_value(because).unwrap_or_default());
     json!({
         "upload_id": upload.upload_id, "status": upload.status, "created_at": time::rfc3339(upload.created_at),
-        "format": outcome.format, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
+        "format": outcome.format, "format_version": outcome.format_version, "encoding": outcome.encoding, "rows": outcome.rows, "counts": outcome.counts, "dropped_columns": outcome.dropped_columns,
         "findings": outcome.findings, "findings_total": outcome.findings_total, "held_because": held_because, "report_url": null, "report_json_url": null, "proposals_url": null,
         "proposals": proposals, "proposals_total": outcome.proposals_total, "undone": upload.undone,
         "asked_by": names.of(&upload.asked_by), "approved_by": by(&upload.approved_by), "undone_by": by(&upload.undone_by),

@@ -300,6 +300,7 @@ fn outcome(read: &ReadFile, plan: &Plan, held: Option<HeldBecause>, revision: u6
     Outcome {
         format: Some(read.format.to_owned()),
         encoding: read.encoding.map(str::to_owned),
+        format_version: read.version,
         rows: read.roll.rows,
         counts: plan.counts,
         dropped_columns: read.roll.dropped_columns,

@@ -13,6 +13,8 @@ pub struct ReadFile {
     pub format: &'static str,
     /// The text encoding, where it is text.
     pub encoding: Option<&'static str>,
+    /// The format's major version, where the file tells it.
+    pub version: Option<u16>,
     /// SHA-256, in hexadecimal: an approval is for this very file.
     pub hash: String,
     /// The families.
@@ -39,6 +41,7 @@ pub fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFil
     Ok(ReadFile {
         format: described.format,
         encoding: described.encoding,
+        version: described.version,
         hash: seal::sha256(&object.bytes),
         roll: intake.finish()?,
     })

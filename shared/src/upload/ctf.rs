@@ -1,7 +1,7 @@
 //! The DfE's Common Transfer File: what one school hands to the next about pupils who move, as XML.
 //!
-//! Read element by element, never as a tree. The version is not looked at: what we take in has been the same in all of
-//! them, and what a newer one adds is unknown and reported. A file is only ever about the pupils in it: its
+//! Read element by element, never as a tree. The version is told and never asked for: what we take in has been the same in all
+//! of them, and what a newer one adds is unknown and reported. A file is only ever about the pupils in it: its
 //! `DocumentQualifier` says whether a pupil's record is complete, not whether the school is, so nobody absent is missing.
 
 use std::{borrow::Cow, collections::HashMap};
@@ -42,11 +42,11 @@ const ELEMENTS: &[&str] = &[
     "YearData", "StageAssessments", "SchoolHistory", "School", "SEN", "SENhistory", "FSMhistory", "PupilPremium", "ServiceChild", "Photo",
 ];
 
-/// Reads a Common Transfer File.
+/// Reads a Common Transfer File. Tells its major version, where the file does.
 ///
 /// # Errors
 /// A document type or an entity of the file's own is refused unread, and so is what is not well-formed or no such file.
-pub fn read(bytes: &[u8], intake: &mut Intake<'_>) -> Result<(), Refusal> {
+pub fn read(bytes: &[u8], intake: &mut Intake<'_>) -> Result<Option<u16>, Refusal> {
     let text = decode(bytes)?;
     intake.is_partial();
     let mut reader = Reader::from_str(&text);
@@ -56,6 +56,9 @@ pub fn read(bytes: &[u8], intake: &mut Intake<'_>) -> Result<(), Refusal> {
         match reader.read_event().map_err(|_| Refusal::BrokenXml)? {
             Event::Start(start) | Event::Empty(start) => {
                 check_attributes(&start)?;
+                if walk.open.is_empty() {
+                    walk.version = stated_version(&start);
+                }
                 walk.open(start.local_name().into_inner())?;
             }
             Event::End(_) => walk.close()?,
@@ -101,6 +104,20 @@ fn declared(bytes: &[u8]) -> Result<&'static Encoding, Refusal> {
     }
 }
 
+/// The version that some programs write beside the root instead of into the header.
+fn stated_version(root: &BytesStart<'_>) -> Option<u16> {
+    let is_version = |name: &str| name.eq_ignore_ascii_case("CTFversion");
+    let mut attributes = root.attributes();
+    let version =
+        attributes.with_checks(false).flatten().find(|it| is_version(it.key.local_name().as_ref()))?;
+    major(&version.value)
+}
+
+/// 25 of `25.0`.
+fn major(version: &str) -> Option<u16> {
+    version.trim().split('.').next()?.parse().ok()
+}
+
 /// Attributes say nothing that we take in, but an entity may hide in them.
 fn check_attributes(start: &BytesStart<'_>) -> Result<(), Refusal> {
     // The check for names used twice compares each with each.
@@ -129,6 +146,8 @@ enum Element {
     Header,
     /// When the source wrote it.
     DateTime,
+    /// The format's version.
+    Version,
     /// All pupils.
     Pupils,
     /// One pupil.
@@ -183,6 +202,7 @@ struct Walk<'i, 'a> {
     /// More parts than a record may have.
     overfull: bool,
     ended: bool,
+    version: Option<u16>,
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
@@ -200,6 +220,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             phone: Default::default(),
             overfull: false,
             ended: false,
+            version: None,
         }
     }
 
@@ -282,6 +303,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             Element::PhoneNumber => self.phone.1 = std::mem::take(&mut self.text),
             Element::Phone => self.phone(frame.contact),
             Element::DateTime => was_exported(self.intake, &self.text, None),
+            Element::Version => self.version = major(&self.text).or(self.version),
             Element::Pupil => self.hand_over()?,
             _ => {}
         }
@@ -291,8 +313,8 @@ impl<'i, 'a> Walk<'i, 'a> {
         Ok(())
     }
 
-    fn end(self) -> Result<(), Refusal> {
-        if self.ended { Ok(()) } else { Err(Refusal::BrokenXml) }
+    fn end(self) -> Result<Option<u16>, Refusal> {
+        if self.ended { Ok(self.version) } else { Err(Refusal::BrokenXml) }
     }
 
     /// What the element at the path is.
@@ -396,7 +418,8 @@ fn meaning(parent: Element, name: &str) -> Meaning {
     match (parent, name) {
         (Element::File, "header") => Meaning::Is(Element::Header),
         (Element::Header, "datetime") => Meaning::Is(Element::DateTime),
-        // The schools, the version: nothing about a family.
+        (Element::Header, "ctfversion") => Meaning::Is(Element::Version),
+        // The schools: nothing about a family.
         (Element::Header, _) => Meaning::Is(Element::Left),
         (Element::File, "ctfpupildata" | "pupils") => Meaning::Is(Element::Pupils),
         (Element::File | Element::Pupils, "pupil") => Meaning::Is(Element::Pupil),

@@ -207,6 +207,29 @@ fn edge_case_67_nobody_is_missing_because_a_transfer_file_does_not_name_them() {
 }
 
 #[test]
+fn the_version_is_told_and_none_is_required() {
+    let agreement = agreement();
+    let version = |file: &str| {
+        let mut intake = Intake::new(&agreement, date(2026, 11, 22));
+        read(file.as_bytes(), &mut intake).unwrap()
+    };
+    let of = |root: &str, header: &str| {
+        version(&format!(
+            "<{root}><Header>{header}</Header><CTFpupilData><Pupil><Surname>Day</Surname></Pupil></CTFpupilData></CTfile>"
+        ))
+    };
+    for (root, header, expected) in [
+        ("CTfile", "<CTFversion>25.0</CTFversion>", Some(25)),
+        ("CTfile", "<CTFversion> 17 </CTFversion>", Some(17)),
+        ("CTfile CTFversion=\"24\"", "", Some(24)),
+        ("CTfile", "<CTFversion>next</CTFversion>", None),
+        ("CTfile", "", None),
+    ] {
+        assert_eq!(of(root, header), expected, "{root} {header}");
+    }
+}
+
+#[test]
 fn edge_case_54_the_header_says_when_it_was_made() {
     for (written, instant) in [
         // The school's time, which is an hour ahead in July.

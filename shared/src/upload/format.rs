@@ -19,6 +19,8 @@ pub struct Described {
     pub format: &'static str,
     /// The text encoding, where the file is one text.
     pub encoding: Option<&'static str>,
+    /// The format's own major version, where the file tells it and formats differ by it.
+    pub version: Option<u16>,
 }
 
 /// How pictures, documents, compressed streams and other archives begin.
@@ -42,7 +44,7 @@ pub fn read(bytes: &[u8], mapping: &Mapping, intake: &mut Intake<'_>) -> Result<
     if NO_TABLES.iter().any(|beginning| bytes.starts_with(beginning)) {
         return Err(Refusal::NotATable);
     }
-    let binary = |format| Described { format, encoding: None };
+    let binary = |format| Described { format, encoding: None, version: None };
     if Workbook::is(bytes) {
         let workbook = Workbook::open(bytes)?;
         grid::read(&workbook, mapping, intake)?;
@@ -57,12 +59,12 @@ pub fn read(bytes: &[u8], mapping: &Mapping, intake: &mut Intake<'_>) -> Result<
         };
     }
     match first_letter(bytes) {
-        Some(b'<') => ctf::read(bytes, intake).map(|()| binary("ctf")),
+        Some(b'<') => ctf::read(bytes, intake).map(|version| Described { version, ..binary("ctf") }),
         Some(b'{' | b'[') => wonde::read(bytes, intake).map(|()| binary("wonde")),
         _ => {
             let table = Delimited::open(bytes)?;
             grid::read(&table, mapping, intake)?;
-            Ok(Described { format: "csv", encoding: Some(table.encoding) })
+            Ok(Described { encoding: Some(table.encoding), ..binary("csv") })
         }
     }
 }

@@ -106,6 +106,9 @@ pub struct Outcome {
     /// The layout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// The layout's major version, where the file tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format_version: Option<u16>,
     /// The text encoding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
