@@ -175,6 +175,17 @@ pub fn recognise(name: &str) -> Option<Known> {
     })
 }
 
+/// Which of a row's contacts a folded name means that says nothing else: `parent1`, `mother`.
+pub fn contact_alone(name: &str) -> Option<Which> {
+    OWNERS.iter().filter(|(_, role, _)| *role == Role::Contact).find_map(|(owner, _, which)| {
+        match (leading_number(name.strip_prefix(owner)?), which) {
+            ((Some(number), ""), _) => Some(Which::Numbered(number)),
+            ((None, ""), Which::Parent(_)) => Some(*which),
+            _ => None,
+        }
+    })
+}
+
 /// A fact with whose it is in front.
 fn owned(name: &str) -> Option<Known> {
     OWNERS.iter().find_map(|(owner, role, which)| {

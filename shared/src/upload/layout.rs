@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Refusal,
     cells::MAX_COLUMNS,
-    column::{Known, Mapped, Mapping, What, Which, fold, may_repeat, recognise},
+    column::{Known, Mapped, Mapping, What, Which, contact_alone, fold, may_repeat, recognise},
     date,
     finding::Code,
     persons,
@@ -269,6 +269,7 @@ fn headed(header: u32, names: &[String], mapping: &Mapping) -> Layout {
             None => left.push((index, Code::ColumnUnknown)),
         }
     }
+    named_by_whose_they_are(names, &mut found, &mut left);
     if names.len() > MAX_COLUMNS {
         left.push((MAX_COLUMNS, Code::ColumnUnknown));
     }
@@ -279,6 +280,22 @@ fn headed(header: u32, names: &[String], mapping: &Mapping) -> Layout {
     let width = names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1);
     let columns = claim(in_contacts(found, &mut left), &mut left);
     Layout { header, banner: None, names: names.to_vec(), width, columns, left, role: None }
+}
+
+/// `Parent 1` beside `Parent 1 email` holds the name, where no other column does.
+fn named_by_whose_they_are(names: &[String], found: &mut Vec<Found>, left: &mut Vec<(usize, Code)>) {
+    left.retain(|(index, _)| {
+        let Some(which) = contact_alone(&fold(&names[*index])) else { return true };
+        let of_them =
+            || found.iter().filter(|one| (one.known.role, one.known.which) == (Role::Contact, which));
+        if of_them().next().is_none() || of_them().any(|one| one.is_name_of(Role::Contact)) {
+            return true;
+        }
+        let known = Known { role: Role::Contact, what: What::FullName, which, bare: false };
+        found.push(Found { index: *index, known, is_mapped: false, is_legal: false });
+        false
+    });
+    found.sort_by_key(|one| one.index);
 }
 
 /// Where a table names the pupil's columns and the contact's alike, the pupil's come first (School Booking does this).

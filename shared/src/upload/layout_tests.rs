@@ -79,6 +79,29 @@ fn school_booking_names_pupil_and_contact_alike() {
 }
 
 #[test]
+fn a_column_that_says_only_whose_it_is_holds_the_name() {
+    for (first, second) in [("Parent 1", "Parent 2"), ("Mother", "Father's"), ("Contact1", "Contact 2")] {
+        let text = format!(
+            "Pupil name,Year,{first},{first} email,{second},{second} mobile\nAnn Smith,3,Mrs J Smith,j@example.com,Al Jones,07700900124\n"
+        );
+        let roll = read(&text).unwrap();
+        assert_eq!(
+            people(&roll, Role::Contact),
+            ["2 Al/Jones +447700900124", "2 J/Smith j@example.com"],
+            "{first}"
+        );
+        assert_eq!((findings(&roll), roll.dropped_columns), (vec![], 0), "{first}");
+    }
+    // Of somebody of whom nothing else is told, or who has a name already, nobody knows what it says.
+    for text in [
+        "Pupil name,Year,Mother\nAnn Smith,3,yes\n",
+        "Pupil name,Parent 1,Parent 1 name,Parent 1 email\nAnn Smith,x,Jo Smith,j@example.com\n",
+    ] {
+        assert_eq!(read(text).unwrap().dropped_columns, 1, "{text}");
+    }
+}
+
+#[test]
 fn a_column_says_what_each_rows_person_is() {
     let text = "ID,Forename,Surname,Form,DOB,Email,Type,Pupil ID,Relationship,Shoe size\n\
                 1,Ann,Smith,3A,27/01/2019,ann@example.com,Student,,,31\n\
