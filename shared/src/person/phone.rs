@@ -140,12 +140,6 @@ impl PhoneNumber {
         if foreign && !significant.starts_with("44") {
             return international(significant).map(|number| Parsed { number, repaired });
         }
-        // Spreadsheets take the plus away. What begins as a mobile does is one with a digit too many, not a number in Kazakhstan.
-        let lost_its_plus =
-            digits.len() > 10 && !digits.starts_with(['0', '7']) && !significant.starts_with("44");
-        if lost_its_plus {
-            return international(&digits).map(|number| Parsed { number, repaired: true });
-        }
         Err(PhoneError::Invalid)
     }
 }
@@ -285,8 +279,6 @@ mod tests {
             ("030 1234 5678", "+443012345678 Landline"),
             ("+33122334455", "+33122334455 International"),
             ("0033122334455", "+33122334455 International"),
-            ("353861234567", "+353861234567 International repaired"),
-            ("1-202-555-0104", "+12025550104 International repaired"),
             ("77009001234", "Invalid"),
             ("207946099123", "Invalid"),
             ("4.47701E+11", "Unrecoverable"),
