@@ -169,9 +169,9 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     let raw = if raw.is_ascii() { Cow::Borrowed(raw) } else { Cow::Owned(raw.replace(APOSTROPHES, "'")) };
     let is_filler = |text: &str| {
         text.starts_with(['n', 'e', 'u', 't', 'N', 'E', 'U', 'T'])
-            && FILLERS
-                .iter()
-                .any(|filler| text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler)))
+            && FILLERS.iter().any(|filler| {
+                text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler))
+            })
     };
     let email: EmailAddress = match raw.parse() {
         // Many fillers are no address at all: `noemail@school`.

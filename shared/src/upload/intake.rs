@@ -106,7 +106,7 @@ impl<'a> Intake<'a> {
     pub fn call(&mut self, label: &str, header: &str) {
         let header = tidy(header);
         if !header.is_empty() {
-            self.headers.insert(label.to_owned(), header);
+            self.headers.insert(label.to_owned(), header.into());
         }
     }
 
