@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use memchr::{memchr_iter, memchr3};
+use memchr::{memchr_iter, memchr2_iter, memchr3};
 
 use super::{
     MAX_ROWS, Refusal,
@@ -278,7 +278,7 @@ impl<'t> Parser<'t> {
         if self.at == self.text.len() {
             return Ok(false);
         }
-        if !self.plain()? {
+        if !self.plain()? && !self.quoted()? {
             self.marked()?;
         }
         self.row += 1;
@@ -313,7 +313,71 @@ impl<'t> Parser<'t> {
         Ok(true)
     }
 
-    /// Reads a record that may have quotation marks.
+    /// Reads a record whose quotation marks all stand around cells, or doubled in them, with at most one line end in each. False where
+    /// it is another, and only the reader knows.
+    fn quoted(&mut self) -> Result<bool, Refusal> {
+        if self.at == 0 || self.has_nul {
+            return Ok(false);
+        }
+        let (from, before) = (self.records.unmarked.len(), self.records.bounds.len());
+        self.records.bounds.push(number(from)?);
+        let (mut rest, mut filled) = (&self.text[self.at..], before + 1);
+        let is_whole = loop {
+            let start = self.records.unmarked.len();
+            let Some(behind) = self.cell(rest) else { break false };
+            let end = self.records.unmarked.len();
+            self.records.bounds.push(number(end)?);
+            if end > start {
+                filled = self.records.bounds.len();
+            }
+            rest = behind.get(1..).unwrap_or_default();
+            match behind.bytes().next() {
+                Some(byte) if byte == self.separator => {}
+                None | Some(b'\r' | b'\n') => break true,
+                Some(_) => break false,
+            }
+        };
+        if !is_whole {
+            self.records.unmarked.truncate(from);
+            self.records.bounds.truncate(before);
+            return Ok(false);
+        }
+        let width = number(self.records.bounds.len() - before - 1)?;
+        self.records.bounds.truncate(filled);
+        self.at = self.text.len() - rest.len();
+        let may_be_garbled = may_be_garbled(&self.records.unmarked.as_bytes()[from..]);
+        self.keep(before, Line { row: self.row, bounds: 0, width, is_plain: false, may_be_garbled })?;
+        Ok(true)
+    }
+
+    /// Takes a cell from the front of a text, without its marks, and tells what is behind it.
+    fn cell(&mut self, text: &'t str) -> Option<&'t str> {
+        let Some(marked) = text.strip_prefix('"') else {
+            let length = memchr3(self.separator, b'\r', b'\n', text.as_bytes()).unwrap_or(text.len());
+            let (cell, behind) = text.split_at(length);
+            self.records.unmarked.push_str(cell);
+            return (!cell.contains('"')).then_some(behind);
+        };
+        let (mut rest, mut lines) = (marked, 0);
+        loop {
+            let (part, behind) = rest.split_once('"')?;
+            self.records.unmarked.push_str(part);
+            let ends = memchr2_iter(b'\r', b'\n', part.as_bytes()).count();
+            lines += if ends == 2 && part.contains("\r\n") { 1 } else { ends };
+            if lines > 1 {
+                return None;
+            }
+            match behind.strip_prefix('"') {
+                None => return Some(behind),
+                Some(more) => {
+                    self.records.unmarked.push('"');
+                    rest = more;
+                }
+            }
+        }
+    }
+
+    /// Reads a record that may have quotation marks anywhere.
     fn marked(&mut self) -> Result<(), Refusal> {
         let (begin, mut used, mut width) = (self.at, 0, 0);
         loop {

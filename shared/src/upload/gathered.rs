@@ -72,7 +72,8 @@ impl Roll {
     /// in another way plan the same.
     fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
         let kept = (0..self.people.len()).filter(|at| !joined.contains_key(at));
-        let mut ranks: Vec<_> = kept.map(|at| self.rank(at)).collect();
+        let mut ranks = Vec::with_capacity(self.people.len());
+        ranks.extend(kept.map(|at| self.rank(at)));
         ranks.sort_unstable();
         let mut order: Vec<_> = ranks.iter().map(|rank| (*rank & u128::from(u32::MAX)) as usize).collect();
         let mut from = 0;
@@ -96,6 +97,7 @@ impl Roll {
         let mut people: Vec<_> = mem::take(&mut self.people).into_iter().zip(keys).map(Some).collect();
         let mut referred = mem::take(&mut self.referred);
         self.people.reserve_exact(order.len());
+        self.keys.reserve_exact(order.len());
         for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
             if let Some((finding, id)) = referred.remove(&at).zip(entry.value.source_ids.first()) {
                 self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });

@@ -17,7 +17,7 @@ use super::{
     intake::UPN,
     likeness,
     plan::HeldBecause,
-    row::{LastPupil, Row, add},
+    row::{LastPupil, Row, add, bit},
     store::Scope,
     ties::Ties,
 };
@@ -383,6 +383,13 @@ impl Roll {
 
     /// What should say yes or no and says neither. A day of death is clear enough, and that responsibility is unknown is what it is.
     fn find_unclear(&mut self, row: &Row<'_>, role: Role) {
+        const ANY: u32 = {
+            let [a, b, c, d, e] = YES_OR_NO;
+            bit(a) | bit(b) | bit(c) | bit(d) | bit(e)
+        };
+        if !row.says(role, ANY) {
+            return;
+        }
         for field in YES_OR_NO {
             let Some((place, raw)) = row.cell(role, field).filter(|(_, raw)| cell::is_unclear(raw)) else {
                 continue;

@@ -25,7 +25,7 @@ use crate::{
     privacy::agreement::Field,
 };
 
-/// How many roles and fields there are.
+/// How many roles there are, and how many fields at most.
 const ROLES: usize = Role::Governor as usize + 1;
 const FIELDS: usize = 32;
 const _: () = assert!((Field::Deceased as usize) < FIELDS, "every field has a place");
@@ -39,8 +39,8 @@ pub(super) struct Row<'r> {
     pub(super) today: Date,
     /// The names of the columns.
     labels: &'r [Label],
-    /// The roles that it says anything about, one bit each.
-    about: u8,
+    /// Of each role, the fields that it says anything in, one bit each.
+    said: [u32; ROLES],
     /// Of each role's fields, the first cell that is not empty, counted from 1: a row is asked for more than it has cells.
     first: [u16; ROLES * FIELDS],
 }
@@ -48,15 +48,15 @@ pub(super) struct Row<'r> {
 impl<'r> Row<'r> {
     /// A row of cells.
     pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [Label]) -> Self {
-        let (mut first, mut about) = ([0; ROLES * FIELDS], 0);
+        let (mut first, mut said) = ([0; ROLES * FIELDS], [0; ROLES]);
         for (index, (place, text)) in (1..).zip(cells) {
             let first = &mut first[slot(place.column.role, place.column.field)];
             if *first == 0 && holds_anything(text) {
                 *first = index;
-                about |= 1 << place.column.role as u8;
+                said[place.column.role as usize] |= bit(place.column.field);
             }
         }
-        Self { number, cells, today, labels, about, first }
+        Self { number, cells, today, labels, said, first }
     }
 
     /// The cells from the first of a field on.
@@ -95,7 +95,12 @@ impl<'r> Row<'r> {
 
     /// Whether it says anything about somebody in a role.
     pub(super) fn is_about(&self, role: Role) -> bool {
-        self.about >> role as u8 & 1 != 0
+        self.said[role as usize] != 0
+    }
+
+    /// Whether it says anything in one of the fields that these bits stand for.
+    pub(super) const fn says(&self, role: Role, fields: u32) -> bool {
+        self.said[role as usize] & fields != 0
     }
 
     /// Whether it names a pupil's column at all: that there is no name has to be seen.
@@ -132,6 +137,11 @@ impl<'r> Row<'r> {
         said.for_each(|group| add(&mut groups, group.into()));
         groups
     }
+}
+
+/// What a field is in a set of them.
+pub(super) const fn bit(field: Field) -> u32 {
+    1 << field as u32
 }
 
 const fn slot(role: Role, field: Field) -> usize {

@@ -15,7 +15,12 @@ type Ends = (usize, usize);
 pub struct Ties {
     list: Vec<(Ends, Entry<Link>)>,
     /// Where each of them is. Only while rows come in.
-    places: HashMap<Ends, usize, RandomState>,
+    places: HashMap<u64, usize, RandomState>,
+}
+
+/// Both ends in one number: a file has far fewer people than 2^32.
+const fn key((pupil, contact): Ends) -> u64 {
+    (pupil as u64) << 32 | contact as u64
 }
 
 impl Ties {
@@ -27,31 +32,31 @@ impl Ties {
 
     /// A tie of whom rows have tied already.
     pub(super) fn get(&self, ends: Ends) -> Option<&Entry<Link>> {
-        self.places.get(&ends).map(|place| &self.list[*place].1)
+        self.places.get(&key(ends)).map(|place| &self.list[*place].1)
     }
 
     /// As [`Self::get`].
     pub(super) fn get_mut(&mut self, ends: Ends) -> Option<&mut Entry<Link>> {
-        self.places.get(&ends).map(|place| &mut self.list[*place].1)
+        self.places.get(&key(ends)).map(|place| &mut self.list[*place].1)
     }
 
     /// Ties two whom no row has tied yet.
     pub(super) fn add(&mut self, ends: Ends, tie: Entry<Link>) {
-        self.places.insert(ends, self.list.len());
+        self.places.insert(key(ends), self.list.len());
         self.list.push((ends, tie));
     }
 
     /// Makes one tie of a pupil's to two contacts who are one: what is said of the first holds.
     pub(super) fn join(&mut self, pupil: usize, from: usize, to: usize) {
-        let Some(place) = self.places.remove(&(pupil, from)) else { return };
-        if self.places.contains_key(&(pupil, to)) {
+        let Some(place) = self.places.remove(&key((pupil, from))) else { return };
+        if self.places.contains_key(&key((pupil, to))) {
             self.list.swap_remove(place);
             if let Some((moved, _)) = self.list.get(place) {
-                self.places.insert(*moved, place);
+                self.places.insert(key(*moved), place);
             }
         } else {
             self.list[place].0 = (pupil, to);
-            self.places.insert((pupil, to), place);
+            self.places.insert(key((pupil, to)), place);
         }
     }
 
@@ -66,11 +71,12 @@ impl Ties {
         let mut order: Vec<u128> = order.collect();
         order.sort_unstable();
         let mut list: Vec<_> = mem::take(&mut self.list).into_iter().map(|(_, tie)| Some(tie)).collect();
+        self.list.reserve_exact(list.len());
         let arranged = order.into_iter().filter_map(|order| {
             let ends = ((order >> 64 & LOW) as usize, (order >> 32 & LOW) as usize);
             Some((ends, list.get_mut((order & LOW) as usize)?.take()?))
         });
-        self.list = arranged.collect();
+        self.list.extend(arranged);
     }
 
     /// All of them.
