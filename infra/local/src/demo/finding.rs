@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read() {
-        let report = "row,column,severity,code,what to do\n1,B,info,column_not_agreed,x\n9,A,info,phone_landline,\"a, b\"\n3,,error,name_missing,x\n";
+        let report = "row,column,header,severity,code,what to do\n1,B,Gender,info,column_not_agreed,x\n9,A,MobileNumber,info,phone_landline,\"a, b\"\n3,,,error,name_missing,x\n";
         let read =
             Report::read(report, "\u{feff}MobileNumber,Gender\r\n1,2\r\n".as_bytes()).expect("it is read");
         assert_eq!(read.dropped_columns, ["Gender"]);
