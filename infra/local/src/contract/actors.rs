@@ -120,10 +120,10 @@ impl School {
         let mut school =
             Self { code: text(&made, "code")?.to_owned(), id, name, everybody, upload: String::new() };
         school.upload = school.send(&sheet(0..FAMILIES), "full", "apply").await?;
-        // Two that can be undone, and one that waits.
+        // One that waits, and two that can be undone: what was made last is listed first, and most requests are about the first.
+        school.send(&sheet(FAMILIES..FAMILIES + 6), "partial", "preview").await?;
         school.send(&sheet(FAMILIES..FAMILIES + 2), "partial", "apply").await?;
         school.send(&sheet(FAMILIES + 2..FAMILIES + 4), "partial", "apply").await?;
-        school.send(&sheet(FAMILIES..FAMILIES + 6), "partial", "preview").await?;
         let message = json!({
             "purpose": "service", "channels": ["email", "sms"], "subject": "Swimming", "body": "Swimming tomorrow.",
             "audience": {"year_groups": ["3"]},
