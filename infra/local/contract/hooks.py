@@ -23,8 +23,8 @@ import schemathesis
 from gather import ID
 
 with open(os.environ["BOOKBAG_ACTORS"], encoding="utf-8") as file:
-    # Name -> `tokens`, the first of them for everything; `path`, what is known of paths (`school_id`); `ids` by prefix that
-    # no list tells; `withheld` ids, on which the others rest.
+    # Name -> `tokens`, the first of them for everything; `path`, what is known of paths (`school_id`); `ids` by prefix
+    # and by name; `withheld` ids, on which the others rest.
     ACTORS = json.load(file)
 # Words that the contract itself uses, as no secret of anybody's.
 WORDS = set()

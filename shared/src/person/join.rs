@@ -1,8 +1,8 @@
 //! Two records that the office says are one person become one. Pure.
 
-use compact_str::CompactString;
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 
 use super::{
