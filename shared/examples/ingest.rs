@@ -90,6 +90,7 @@ fn read(bytes: &[u8], and_plan: bool) -> Outcome {
             is_rollover: false,
             last_export: None,
             rejected: &rejected,
+            readmits_deleted: false,
             now,
         };
         let plan = plan::plan(&roll, &Directory::default(), terms);

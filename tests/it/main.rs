@@ -10,6 +10,7 @@ mod carrier;
 mod cells;
 mod connectors;
 mod crash;
+mod deleted;
 mod delivery;
 mod edges_parents;
 mod edges_staff;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The classes that the tests below see erased.
-const SEEN: [&str; 14] = [
+const SEEN: [&str; 15] = [
     "upload_file",
     "upload",
     "upload_report",
@@ -29,6 +29,7 @@ const SEEN: [&str; 14] = [
     "subject_request",
     "person",
     "link",
+    "deleted_person",
     "former_version",
     "message",
     "outcome",
@@ -281,6 +282,20 @@ async fn whoever_the_office_deleted_is_forgotten_after_thirty_days() {
     assert_eq!(sweep(&world, 29, true).await, json!({}));
     erases(&world, 31, json!({"person": 1, "link": 1})).await;
     assert!(!people_and_links(&world).await.keys().any(|sk| sk.contains(&contact)));
+}
+
+#[tokio::test]
+async fn that_somebody_was_deleted_is_forgotten_after_seven_years() {
+    let world = school(&Sheet::families(2)).await;
+    let contact = crate::people::id(&world, "contact", "C0001").await;
+    world.delete("office", &format!("/people/{contact}")).await.expect(204);
+    let kept = async || world.directory("OUT#").await.len();
+    assert_eq!(kept().await, 1);
+    // The person, the tie and what the upload left are gone long before.
+    sweep(&world, 2_556, false).await;
+    assert_eq!(kept().await, 1);
+    erases(&world, 2_558, json!({"deleted_person": 1})).await;
+    assert_eq!(kept().await, 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use shared::{
     id::{AuditId, MessageId, PersonId, SchoolId},
     message::store::Message,
     object::{ObjectError, proposals_key, report_key, upload_key},
-    person::store::{Directory, ReadError, Subject, without_former},
+    person::{
+        deleted::DeletedPerson,
+        store::{Directory, ReadError, Subject, without_former},
+    },
     privacy::{
         consent::Consents,
         request::SubjectRequest,
@@ -67,6 +70,7 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.uploads().await?;
     sweep.connectors().await?;
     sweep.people(&tenant).await?;
+    sweep.deleted_people().await?;
     sweep.consents().await?;
     sweep.subject_requests().await?;
     sweep.messages().await?;
@@ -218,6 +222,22 @@ impl Sweep<'_> {
             .iter()
             .filter_map(|subject| Some(without_former(tenant, *subject, directory.versions(*subject)?)));
         self.write(trims.collect(), || Write::check(TableName::Directory, school(), unmoved())).await?;
+        Ok(())
+    }
+
+    async fn deleted_people(&mut self) -> Result<(), SweepError> {
+        let tables = &self.app.tables;
+        let partition = key::school_partition(self.school);
+        for item in tables.query(TableName::Directory, &partition, key::DELETED_PEOPLE).await? {
+            let deleted: DeletedPerson = item.read()?;
+            if !deleted.is_due(self.now) {
+                continue;
+            }
+            self.count(DataClass::DeletedPerson, 1);
+            if !self.dry_run {
+                tables.delete(TableName::Directory, deleted.key(), Condition::Always).await?;
+            }
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use shared::{
     id::{PersonId, SchoolId},
     person::{
         Person,
+        deleted::DeletedPerson,
         guardianship::Link,
         join::{Apart, join, join_links},
         store::{Directory, Stamp, Subject, Versions, write_link, write_person},
@@ -17,6 +18,7 @@ use shared::{
         table::{Condition, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     time,
+    upload::deleted::names_of,
 };
 
 use crate::{
@@ -173,7 +175,8 @@ pub async fn update(app: &App, request: &Request, school: SchoolId) -> Result<An
     Answer::json(200, body(person_id, &person, version))
 }
 
-/// `DELETE …/people/{person_id}`: ends the person and their links. What they were stays for 30 days, seen by nobody.
+/// `DELETE …/people/{person_id}`: ends the person and their links. What they were stays for 30 days, seen by nobody; that they were
+/// deleted stays as long as files may name them.
 pub async fn delete(app: &App, request: &Request, school: SchoolId) -> Result<Answer, ApiError> {
     let person_id: PersonId = request.path("person_id")?;
     let version = version_in_query(request)?;
@@ -188,6 +191,9 @@ pub async fn delete(app: &App, request: &Request, school: SchoolId) -> Result<An
             let versions = directory.versions(Subject::Link(ends.0, ends.1));
             writes.push(write_link(tenant, ends, versions, None, stamp)?);
         }
+        let names = names_of(&directory, person_id);
+        let deleted = DeletedPerson::new((school, &tenant.key), person_id, &names, stamp.now);
+        writes.push(Write::put(&deleted, Condition::Always)?);
         refuse_too_many(&writes)?;
         Ok((writes, ()))
     })

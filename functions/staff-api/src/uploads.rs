@@ -47,6 +47,8 @@ struct NewUpload {
     mode: Mode,
     #[serde(default)]
     scope: Scope,
+    #[serde(default)]
+    readmit_deleted: bool,
 }
 
 /// `POST …/uploads`: a place to PUT the file to. The file's name is looked at and not kept: people put people's names there.
@@ -87,6 +89,13 @@ pub async fn create(
             "a file has between 1 and 52,428,800 bytes (50 MB); split a larger one by year group",
         ));
     }
+    if body.readmit_deleted && asked_by.parse::<ConnectorId>().is_ok() {
+        errors.push(FieldError::new(
+            "/readmit_deleted",
+            "forbidden",
+            "only the office takes in again whom it has deleted",
+        ));
+    }
     if !errors.is_empty() {
         return Err(Problem::fields(errors).into());
     }
@@ -102,6 +111,7 @@ pub async fn create(
             bytes: body.bytes,
             mode: body.mode,
             scope,
+            readmit_deleted: body.readmit_deleted,
             asked_by: asked_by.to_owned(),
             created_at: now,
             approved_by: None,

@@ -251,6 +251,7 @@ async fn decide(
             is_rollover: school.settings.is_rollover(time::date_in(&school.time_zone, now)),
             last_export: school.exported.get(read.format).copied(),
             rejected: if approved { &upload.rejected } else { &nobody },
+            readmits_deleted: upload.readmit_deleted,
             now,
         };
         let plan = plan::plan(&read.roll, &directory, terms);

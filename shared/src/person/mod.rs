@@ -1,5 +1,6 @@
 //! The directory's nouns: people, how to reach them, and who is what to whom.
 
+pub mod deleted;
 pub mod email;
 pub mod guardianship;
 pub mod join;

@@ -10,7 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Person, guardianship::Link};
+use super::{
+    Person,
+    deleted::{Deleted, DeletedPerson},
+    guardianship::Link,
+};
 use crate::{
     id::{PersonId, SchoolId, UploadId},
     privacy::retention::DataClass,
@@ -164,6 +168,8 @@ pub struct Directory {
     pub people: BTreeMap<PersonId, Box<Stored<Person>>>,
     /// Pupil and contact -> what ties them.
     pub links: BTreeMap<(PersonId, PersonId), Box<Stored<Link>>>,
+    /// Whom the office has deleted.
+    pub deleted: Deleted,
 }
 
 impl Directory {
@@ -222,6 +228,7 @@ impl Directory {
                     let stored = Stored { value, versions: record.versions };
                     self.links.insert((record.pupil_id, record.contact_id), Box::new(stored));
                 }
+                DeletedPerson::KIND => self.deleted.add(&tenant.key, item.read()?),
                 _ => {}
             }
         }

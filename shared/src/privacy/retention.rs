@@ -18,6 +18,8 @@ pub enum DataClass {
     Person,
     /// Ties between pupils and contacts.
     Link,
+    /// That the office has deleted somebody: keyed hashes.
+    DeletedPerson,
     /// What a person or link was before the last change, for undo.
     FormerVersion,
     /// The record of an upload: status, counts, findings without values.
@@ -96,11 +98,12 @@ pub enum Eraser {
 
 impl DataClass {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::School,
         Self::DataKey,
         Self::Person,
         Self::Link,
+        Self::DeletedPerson,
         Self::FormerVersion,
         Self::Upload,
         Self::UploadFile,
@@ -129,6 +132,7 @@ impl DataClass {
             Self::DataKey => "data_key",
             Self::Person => "person",
             Self::Link => "link",
+            Self::DeletedPerson => "deleted_person",
             Self::FormerVersion => "former_version",
             Self::Upload => "upload",
             Self::UploadFile => "upload_file",
@@ -158,6 +162,8 @@ impl DataClass {
             Self::School | Self::DataKey => days(30),
             // Hidden for 30 days once gone, then erased.
             Self::Person | Self::Link | Self::FormerVersion => days(30),
+            // As long as a child is at a primary or a secondary school, and a file may go on naming who was deleted: 7 × 365.25 days.
+            Self::DeletedPerson => days(2_557),
             // This school year and the next one's start: 13 months of 30.44 days.
             Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun | Self::Usage => days(396),
             // So that every upload that it asked for can still name it.
@@ -188,7 +194,7 @@ impl DataClass {
             Self::UploadFile => Trigger::UploadEnd,
             Self::Account | Self::Session | Self::KnownDevice => Trigger::LastUse,
             Self::Connector => Trigger::Revocation,
-            Self::Consent => Trigger::Erasure,
+            Self::Consent | Self::DeletedPerson => Trigger::Erasure,
             Self::SubjectRequest => Trigger::Closure,
             Self::Upload
             | Self::UploadReport
@@ -211,6 +217,7 @@ impl DataClass {
             Self::UploadFile => Eraser::UseThenSweep,
             Self::Person
             | Self::Link
+            | Self::DeletedPerson
             | Self::FormerVersion
             | Self::Upload
             | Self::UploadReport

@@ -88,7 +88,15 @@ pub fn links_of(pupil: PersonId) -> String {
     format!("LNK#{pupil}#")
 }
 
-/// The sort-key range that holds every link and every person of a school, and nothing else.
+/// directory: that the office has deleted somebody. Sorts between links and people, so that one query reads all.
+pub fn deleted_person(school: SchoolId, person: PersonId) -> Key {
+    Key::new(school_partition(school), format!("{DELETED_PEOPLE}{person}"))
+}
+
+/// The sort-key prefix of whom the office has deleted.
+pub const DELETED_PEOPLE: &str = "OUT#";
+
+/// The sort-key range that holds every link and every person of a school, whom the office has deleted, and nothing else.
 pub const PEOPLE_AND_LINKS: (&str, &str) = ("LNK#", "PER$");
 
 /// The sort-key prefix of a school's people.
@@ -357,6 +365,7 @@ mod tests {
             school_code("K7Q2-M4RT"),
             person(of, pupil),
             link(of, pupil, contact),
+            deleted_person(of, contact),
             upload(of, file),
             connector(of, ConnectorId::new(at, &[8; 10])),
             consents(of, contact),
@@ -394,6 +403,7 @@ mod tests {
         CODE#K7Q2-M4RT / SCHOOL
         SCH#sch_~1018101010101010101 / PER#per_~2028202020202020202
         SCH#sch_~1018101010101010101 / LNK#per_~2028202020202020202#per_~3038303030303030303
+        SCH#sch_~1018101010101010101 / OUT#per_~3038303030303030303
         SCH#sch_~1018101010101010101 / UPL#upl_~4048404040404040404
         SCH#sch_~1018101010101010101 / CON#con_~8088808080808080808
         SCH#sch_~1018101010101010101 / CNS#per_~3038303030303030303
@@ -433,7 +443,7 @@ mod tests {
             (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]), PersonId::new(at, &[255; 10]));
         assert_eq!(read_link(&link(s, p, c).sk), Some((p, c)));
         assert_eq!(read_person(&person(s, c).sk), Some(c));
-        for sk in [link(s, p, c).sk, person(s, c).sk] {
+        for sk in [link(s, p, c).sk, person(s, c).sk, deleted_person(s, c).sk] {
             assert!(sk.as_str() >= PEOPLE_AND_LINKS.0 && sk.as_str() <= PEOPLE_AND_LINKS.1);
         }
         let connector = connector(s, ConnectorId::new(at, &[255; 10])).sk;

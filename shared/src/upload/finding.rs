@@ -112,11 +112,13 @@ pub enum Code {
     RestrictionKept,
     /// Somebody new, where the file does not name a contact whom the school keeps away.
     RestrictionUnresolved,
+    /// Somebody whom the office has deleted.
+    PersonDeleted,
 }
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -164,6 +166,7 @@ impl Code {
         Self::DateChanged,
         Self::RestrictionKept,
         Self::RestrictionUnresolved,
+        Self::PersonDeleted,
     ];
 
     /// The word used in reports.
@@ -216,6 +219,7 @@ impl Code {
             Self::DateChanged => "date_changed",
             Self::RestrictionKept => "restriction_kept",
             Self::RestrictionUnresolved => "restriction_unresolved",
+            Self::PersonDeleted => "person_deleted",
         }
     }
 
@@ -266,7 +270,8 @@ impl Code {
             | Self::TextGarbled
             | Self::DateChanged
             | Self::RestrictionKept
-            | Self::RestrictionUnresolved => Severity::Warning,
+            | Self::RestrictionUnresolved
+            | Self::PersonDeleted => Severity::Warning,
         }
     }
 
@@ -382,6 +387,9 @@ impl Code {
             }
             Self::RestrictionUnresolved => {
                 "Somebody new stands here, and the file does not name a contact whom the school keeps away. If they are the same person or the same pupil, correct the known one by hand and send the file again; if they are not, approve the upload."
+            }
+            Self::PersonDeleted => {
+                "The office has deleted this person, and the file still names them: they stay deleted. Take them out at the source; or send the file again and ask for the deleted to be taken in."
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod column;
 pub mod ctf;
 pub mod date;
 pub mod decode;
+pub mod deleted;
 pub mod delimited;
 pub mod finding;
 pub mod format;

@@ -87,6 +87,8 @@ pub enum HeldBecause {
     /// A contact who is kept away from a pupil is not in the file, and somebody new is: it may be the same person under another
     /// id, who would be written to.
     RestrictedContactReplaced,
+    /// Somebody whom the office has deleted would be taken in again, as was asked for.
+    DeletedReadmitted,
 }
 
 impl HeldBecause {
@@ -140,6 +142,8 @@ pub struct Terms<'a> {
     pub last_export: Option<Timestamp>,
     /// People whom the office has said a proposal does not mean.
     pub rejected: &'a BTreeSet<PersonId>,
+    /// Whether people whom the office has deleted are taken in again.
+    pub readmits_deleted: bool,
     /// The instant.
     pub now: Timestamp,
 }
@@ -230,11 +234,11 @@ pub(super) struct Planner<'a> {
     pub(super) roll: &'a Roll,
     pub(super) directory: &'a Directory,
     who: &'a Who,
-    terms: Terms<'a>,
+    pub(super) terms: Terms<'a>,
     upload: String,
     scope: &'a Scope,
     /// Contact -> the pupils they are tied to.
-    families: &'a HashMap<PersonId, Vec<PersonId>>,
+    pub(super) families: &'a HashMap<PersonId, Vec<PersonId>>,
     /// People of the directory whom the file names.
     pub(super) named: HashSet<PersonId>,
     /// How many of each kind are named again as they were, in the order of the counts.
@@ -278,6 +282,7 @@ impl Planner<'_> {
                     self.named.insert(id);
                     continue;
                 }
+                Is::New if self.stays_deleted(at) => continue,
                 Is::New => {
                     let id = self.new_id(at);
                     count.created += 1;

@@ -65,6 +65,7 @@ pub(crate) fn terms(upload: UploadId) -> Terms<'static> {
         is_rollover: false,
         last_export: None,
         rejected: &NOBODY,
+        readmits_deleted: false,
         now: now(),
     }
 }

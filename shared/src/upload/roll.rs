@@ -173,7 +173,13 @@ impl Roll {
         }
     }
 
-    /// The same as text that is nobody else's in the role, and does not depend on where anybody stands in the file.
+    /// Everything that somebody whom the file names is known by.
+    pub(super) fn identities(&self, at: usize) -> impl Iterator<Item = Identity<'_>> {
+        let aliases = self.aliases.get(&at).into_iter().flatten();
+        std::iter::once(self.identity(at)).chain(aliases.map(move |key| key.of(&self.people[at].value)))
+    }
+
+    /// What somebody is known by, as text that is nobody else's in the role, and does not depend on where anybody stands in the file.
     pub(super) fn name(&self, at: usize) -> String {
         match self.identity(at) {
             Identity::Id(id) => ["id", &id.source, &id.id].join("\0"),

@@ -175,6 +175,9 @@ pub struct Upload {
     /// How much of the school it speaks for.
     #[serde(default)]
     pub scope: Scope,
+    /// Whether people whom the office has deleted are taken in again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub readmit_deleted: bool,
     /// Who asked for it (the issuer's id).
     pub asked_by: String,
     /// When it was asked for.
@@ -282,6 +285,7 @@ mod tests {
             bytes: 1,
             mode: Mode::Apply,
             scope: Scope::Full,
+            readmit_deleted: false,
             asked_by: "x".into(),
             created_at: at,
             approved_by: None,

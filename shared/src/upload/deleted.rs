@@ -1,0 +1,139 @@
+//! What somebody is known by, in the directory and in a file, so that whom the office has deleted is told when a file names them
+//! again.
+//!
+//! By any id that they had; a pupil by name and date of birth too, everybody else by name and any contact point, because a new
+//! system gives new ids; and without an id by what stands in for it. The texts are only ever hashed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    finding::{Code, Finding},
+    plan::{HeldBecause, Planner},
+    roll::{Identity, Roll, contact_points_of, family_key, full_fold, pupil_key},
+};
+use crate::{
+    id::PersonId,
+    person::{Person, Role, SourceId, store::Directory},
+};
+
+/// What somebody of the directory is known by, and nobody else in their role: of two records of one person the office may
+/// delete one.
+pub fn names_of(directory: &Directory, id: PersonId) -> BTreeSet<String> {
+    let Some(person) = directory.person(id) else { return BTreeSet::new() };
+    let families = directory.families();
+    let names = names(directory, &families, id, person);
+    without_others(names, directory, &families, person.role, Some(id))
+}
+
+/// The names that nobody has, but for one person.
+fn without_others(
+    mut names: BTreeSet<String>,
+    directory: &Directory,
+    families: &HashMap<PersonId, Vec<PersonId>>,
+    role: Role,
+    but: Option<PersonId>,
+) -> BTreeSet<String> {
+    let others = directory.visible_people().filter(|(id, person)| person.role == role && Some(*id) != but);
+    for (id, person) in others {
+        for name in self::names(directory, families, id, person) {
+            names.remove(&name);
+        }
+    }
+    names
+}
+
+fn names(
+    directory: &Directory,
+    families: &HashMap<PersonId, Vec<PersonId>>,
+    id: PersonId,
+    person: &Person,
+) -> BTreeSet<String> {
+    let mut names = own(person);
+    if !person.source_ids.is_empty() && !person.is_known_without_id {
+        return names;
+    }
+    if person.role == Role::Contact {
+        let key = family_key(&person.name, contact_points_of(person).next());
+        let pupils = families.get(&id).into_iter().flatten().filter_map(|pupil| directory.person(*pupil));
+        for pupil in pupils {
+            let ids = pupil.source_ids.iter().map(by_id);
+            names.extend(ids.chain([likeness(pupil)]).map(|pupil| in_family(&key, &pupil)));
+        }
+    } else {
+        names.insert(likeness(person));
+    }
+    names
+}
+
+impl Planner<'_> {
+    /// Whether somebody new in the file is whom the office has deleted, and stays so: unless the office has said that such people
+    /// are to be taken in again, which somebody else has to approve.
+    pub(super) fn stays_deleted(&mut self, at: usize) -> bool {
+        let deleted = &self.directory.deleted;
+        if deleted.is_empty() {
+            return false;
+        }
+        let (entry, names) = (&self.roll.people[at], names_in(self.roll, at));
+        // What somebody has whom the office has added since, is theirs.
+        if !deleted.has(&names)
+            || !deleted.has(&without_others(names, self.directory, self.families, entry.value.role, None))
+        {
+            return false;
+        }
+        self.plan.findings.push(Finding::at(entry.row, "", Code::PersonDeleted));
+        if self.terms.readmits_deleted {
+            self.plan.held = Some(HeldBecause::DeletedReadmitted);
+        }
+        !self.terms.readmits_deleted
+    }
+}
+
+/// What an entry of a file is known by.
+fn names_in(roll: &Roll, at: usize) -> BTreeSet<String> {
+    let person = &roll.people[at].value;
+    let mut names = own(person);
+    let pupil_of = |pupil: usize| match roll.identity(pupil) {
+        Identity::Id(id) => by_id(id),
+        _ => likeness(&roll.people[pupil].value),
+    };
+    for identity in roll.identities(at) {
+        match identity {
+            Identity::Id(_) => {}
+            Identity::Likeness(_) => drop(names.insert(likeness(person))),
+            Identity::InFamily(pupil, key) => drop(names.insert(in_family(key, &pupil_of(pupil)))),
+        }
+    }
+    names
+}
+
+/// What somebody is known by wherever they stand.
+fn own(person: &Person) -> BTreeSet<String> {
+    let mut names: BTreeSet<_> =
+        person.source_ids.iter().map(|id| format!("{}\0{}", person.role.word(), by_id(id))).collect();
+    let has_both = !person.name.given().is_empty() && !person.name.family().is_empty();
+    if person.role == Role::Pupil {
+        names.extend((has_both && person.date_of_birth.is_some()).then(|| likeness(person)));
+    } else if has_both {
+        let name = full_fold(&person.name);
+        let reached = |point| ["reached", person.role.word(), &name, point].join("\0");
+        names.extend(contact_points_of(person).map(reached));
+    }
+    names
+}
+
+fn by_id(id: &SourceId) -> String {
+    ["id", &id.source, &id.id].join("\0")
+}
+
+fn likeness(person: &Person) -> String {
+    let alike = if person.role == Role::Pupil { pupil_key(person) } else { full_fold(&person.name) };
+    ["likeness", person.role.word(), &alike].join("\0")
+}
+
+fn in_family(key: &str, pupil: &str) -> String {
+    ["in family", key, pupil].join("\0")
+}
+
+#[cfg(test)]
+#[path = "deleted_tests.rs"]
+mod tests;
