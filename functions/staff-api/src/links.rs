@@ -197,7 +197,7 @@ fn body((pupil, contact): (PersonId, PersonId), link: &Link, version: u64) -> Va
         "version": version,
     });
     if let Some(words) = &link.relationship_text {
-        body["relationship_text"] = words.as_ref().into();
+        body["relationship_text"] = words.expose().into();
     }
     if let Some(priority) = link.priority {
         body["priority"] = priority.into();

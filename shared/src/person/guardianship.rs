@@ -2,6 +2,8 @@
 //!
 //! A restriction wins over every grant, at once, and no later sync lifts one that was set by hand.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +102,29 @@ impl Relationship {
     }
 }
 
+/// A source's own word for a relationship. Prints masked: systems let people write anything there.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RelationshipText(Box<str>);
+
+impl RelationshipText {
+    /// The word.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// As the source wrote it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RelationshipText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelationshipText(***)")
+    }
+}
+
 /// The tie between a pupil and a contact. Stored sealed.
 // Independent facts that sources state one by one: an enum of their combinations would say less.
 #[expect(clippy::struct_excessive_bools)]
@@ -111,7 +136,7 @@ pub struct Link {
     pub relationship: Relationship,
     /// What the source calls it, where it is [`Relationship::Other`]: `Childminder`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub relationship_text: Option<Box<str>>,
+    pub relationship_text: Option<RelationshipText>,
     /// Parental responsibility.
     #[serde(default)]
     pub parental_responsibility: Responsibility,

@@ -7,7 +7,10 @@ use super::{
     *,
 };
 use crate::{
-    person::{SourceId, guardianship::Relationship},
+    person::{
+        SourceId,
+        guardianship::{Relationship, RelationshipText},
+    },
     upload::roll::Gone,
 };
 
@@ -347,7 +350,11 @@ fn what_a_file_says_of_a_tie_takes_the_place_of_what_it_said() {
         let plan = full(&read(relationship, emergency), &directory);
         apply(&mut directory, &plan);
         let link = only_link(&directory);
-        let told = (link.relationship, link.relationship_text.as_deref(), link.emergency_contact);
+        let told = (
+            link.relationship,
+            link.relationship_text.as_ref().map(RelationshipText::expose),
+            link.emergency_contact,
+        );
         assert_eq!(told, expected, "{relationship} {emergency}");
     }
     assert!(full(&read("Aunt", "N"), &directory).changes.is_empty());

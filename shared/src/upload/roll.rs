@@ -25,7 +25,7 @@ use crate::{
     person::{
         Person, Role, SourceId,
         email::EmailAddress,
-        guardianship::{Link, Relationship, Responsibility},
+        guardianship::{Link, Relationship, RelationshipText, Responsibility},
         name::{PersonName, fold},
         phone::PhoneNumber,
     },
@@ -477,7 +477,7 @@ impl Roll {
         let words = raw(Field::Relationship).filter(|_| is_other).and_then(|(_, raw)| cell::text(raw));
         let link = Link {
             relationship,
-            relationship_text: words.map(|words| words.as_str().into()),
+            relationship_text: words.map(|words| RelationshipText::new(&words)),
             parental_responsibility: raw(Field::ParentalResponsibility)
                 .map_or(Responsibility::Unknown, |(_, raw)| cell::responsibility(raw)),
             restricted: raw(Field::Restricted).is_some_and(|(_, raw)| cell::restricted(raw)),
