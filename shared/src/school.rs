@@ -126,6 +126,35 @@ impl SchoolContacts {
         self.support_email.as_ref().unwrap_or(&self.reply_to)
     }
 
+    /// The school's own domain: that of its address, unless anybody may have one there.
+    pub fn own_domain(&self) -> Option<&str> {
+        /// Where nurseries and small schools have their address, and parents theirs; and what is nobody's (RFC 2606).
+        const PUBLIC: [&str; 20] = [
+            "aol.com",
+            "btinternet.com",
+            "example.com",
+            "example.net",
+            "example.org",
+            "gmail.com",
+            "googlemail.com",
+            "hotmail.co.uk",
+            "hotmail.com",
+            "icloud.com",
+            "live.co.uk",
+            "live.com",
+            "mail.com",
+            "me.com",
+            "msn.com",
+            "outlook.com",
+            "proton.me",
+            "sky.com",
+            "yahoo.co.uk",
+            "yahoo.com",
+        ];
+        let domain = self.reply_to.host();
+        (!PUBLIC.contains(&domain)).then_some(domain)
+    }
+
     /// The school's own addresses, which never stand for a parent.
     pub fn addresses(&self) -> Vec<crate::person::email::EmailAddress> {
         [&self.reply_to, &self.dpo_email].into_iter().chain(&self.support_email).cloned().collect()
@@ -244,7 +273,7 @@ pub fn draw_code(random: [u8; 8]) -> String {
 mod tests {
     use jiff::civil::date;
 
-    use super::{Rollover, Settings};
+    use super::{Rollover, SchoolContacts, Settings};
 
     #[test]
     fn both_ends_of_a_rollover_belong_to_it() {
@@ -254,6 +283,22 @@ mod tests {
             .map(|day| settings.is_rollover(day));
         assert_eq!(is, [false, true, true, true, false]);
         assert!(!Settings::default().is_rollover(window.from));
+    }
+
+    #[test]
+    fn a_schools_own_domain_is_nobody_elses() {
+        for (reply_to, own) in [
+            ("office@oakfield.example.sch.uk", Some("oakfield.example.sch.uk")),
+            ("oakfield.nursery@gmail.com", None),
+        ] {
+            let address = |text: &str| text.parse().unwrap();
+            let contacts = SchoolContacts {
+                reply_to: address(reply_to),
+                dpo_email: address("dpo@example.com"),
+                support_email: None,
+            };
+            assert_eq!(contacts.own_domain(), own);
+        }
     }
 
     #[test]

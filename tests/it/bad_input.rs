@@ -43,7 +43,7 @@ async fn place(world: &World, key: &str, content_type: &str, body: &[u8]) {
 async fn a_file_that_cannot_be_used_is_refused_by_name_and_erased() {
     let world = World::new().await;
     let many = format!("{HEADER}\n{}", "a,b\n".repeat(100_001));
-    let files: [(&[u8], &str); 9] = [
+    let files: [(&[u8], &str); 10] = [
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_a_table"),
         (b"PK\x03\x04 a workbook", "unknown_archive"),
         (b"StudentForename,StudentSurname\nAnn,Sm\0ith\n", "nul_character"),
@@ -52,6 +52,7 @@ async fn a_file_that_cannot_be_used_is_refused_by_name_and_erased() {
         (HEADER.as_bytes(), "header_only"),
         (b"Kennel,Bark\nRex,loud\n", "no_known_column"),
         (b"PrimaryEmail,MobileNumber\na@example.com,07700900123\n", "no_pupil_column"),
+        (b"Title,Forename,Surname,Email\nMs,Pat,Hill,p.hill@school.example.org\n", "no_pupil_column"),
         (many.as_bytes(), "too_many_rows"),
     ];
     for (file, code) in files {

@@ -41,6 +41,18 @@ fn fillers() -> Sheet {
 }
 
 #[tokio::test]
+async fn many_contacts_at_the_schools_own_domain_are_flagged() {
+    let world = World::new().await;
+    let at_school = |sheet: Sheet, rows: std::ops::Range<usize>| {
+        rows.fold(sheet, |sheet, row| sheet.with(row, EMAIL, &format!("parent{row}@oakfield.example.org")))
+    };
+    let some = taken(&world, &at_school(Sheet::families(12), 2..10).bytes()).await;
+    assert_eq!(found(&some), Vec::<String>::new(), "parents who work there");
+    let many = taken(&world, &at_school(Sheet::families(12), 2..11).bytes()).await;
+    assert_eq!(found(&many), ["4  school_email"]);
+}
+
+#[tokio::test]
 async fn edge_case_44_fillers_are_flagged() {
     let world = export::school().await;
     let upload = taken(&world, &csv(&rows(&fillers(), &[]))).await;

@@ -205,7 +205,8 @@ async fn import(
         tracing::warn!(school = %upload.school_id, upload = %upload.upload_id, "the file is not there");
         return Ok(());
     };
-    match read::read(tenant, upload, &object) {
+    let contacts = tenant.school.contacts(&tenant.key).map_err(ReadError::from)?;
+    match read::read(tenant, contacts.own_domain(), upload, &object) {
         Ok(read) => {
             drop(object);
             decide(app, lock, upload, read, deadline).await

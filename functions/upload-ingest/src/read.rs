@@ -21,8 +21,13 @@ pub struct ReadFile {
     pub roll: Roll,
 }
 
-/// Reads an upload's file.
-pub fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFile, Refusal> {
+/// Reads an upload's file; `own_domain` is the school's.
+pub fn read(
+    tenant: &Tenant,
+    own_domain: Option<&str>,
+    upload: &Upload,
+    object: &Object,
+) -> Result<ReadFile, Refusal> {
     if object.bytes.len() > MAX_BYTES {
         return Err(Refusal::TooLarge);
     }
@@ -36,7 +41,8 @@ pub fn read(tenant: &Tenant, upload: &Upload, object: &Object) -> Result<ReadFil
     }
     let today = time::date_in(&tenant.school.time_zone, upload.created_at);
     let settings = &tenant.school.settings;
-    let mut intake = Intake::new(&tenant.school.agreement, today).of_org(settings.org_id.as_deref());
+    let mut intake =
+        Intake::new(&tenant.school.agreement, today).of_org(settings.org_id.as_deref()).of_domain(own_domain);
     let described = format::read(&object.bytes, &settings.mapping(), &mut intake)?;
     Ok(ReadFile {
         format: described.format,

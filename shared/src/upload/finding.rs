@@ -74,6 +74,8 @@ pub enum Code {
     SeveralNumbers,
     /// One e-mail address or number on many contacts: the office's own, perhaps.
     SharedContactPoint,
+    /// Many contacts with an e-mail address at the school's own domain.
+    SchoolEmail,
     /// A yes or no that is neither.
     WordUnclear,
     /// A title, a note or a total.
@@ -118,7 +120,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -147,6 +149,7 @@ impl Code {
         Self::EmailMistyped,
         Self::SeveralNumbers,
         Self::SharedContactPoint,
+        Self::SchoolEmail,
         Self::WordUnclear,
         Self::RowSkipped,
         Self::RowEmpty,
@@ -200,6 +203,7 @@ impl Code {
             Self::EmailMistyped => "email_mistyped",
             Self::SeveralNumbers => "several_numbers",
             Self::SharedContactPoint => "shared_contact_point",
+            Self::SchoolEmail => "school_email",
             Self::WordUnclear => "word_unclear",
             Self::RowSkipped => "row_skipped",
             Self::RowEmpty => "row_empty",
@@ -236,6 +240,7 @@ impl Code {
             | Self::EmailMistyped
             | Self::SeveralNumbers
             | Self::SharedContactPoint
+            | Self::SchoolEmail
             | Self::WordUnclear
             | Self::RowSkipped
             | Self::RowEmpty
@@ -344,6 +349,9 @@ impl Code {
             }
             Self::SharedContactPoint => {
                 "Many contacts have this e-mail address or number, so it proves nobody; it looks like a filler or the school's own."
+            }
+            Self::SchoolEmail => {
+                "From here on many contacts have an e-mail address at the school's own domain; parents who work here may. Of all others ask for their own."
             }
             Self::WordUnclear => {
                 "This is neither yes nor no; it was read in the way that protects the child."

@@ -50,6 +50,7 @@ pub struct Intake<'a> {
     agreement: &'a Agreement,
     today: Date,
     org_id: Option<&'a str>,
+    own_domain: Option<&'a str>,
     labels: Vec<Label>,
     /// Label -> what the file calls the column.
     headers: BTreeMap<String, String>,
@@ -65,6 +66,7 @@ impl<'a> Intake<'a> {
             agreement,
             today,
             org_id: None,
+            own_domain: None,
             labels: Vec::new(),
             headers: BTreeMap::new(),
             left_behind: BTreeSet::new(),
@@ -77,6 +79,12 @@ impl<'a> Intake<'a> {
     #[must_use]
     pub fn of_org(self, org_id: Option<&'a str>) -> Self {
         Self { org_id, ..self }
+    }
+
+    /// The school's own e-mail domain, where it has one: many contacts with an address there are found.
+    #[must_use]
+    pub fn of_domain(self, own_domain: Option<&'a str>) -> Self {
+        Self { own_domain, ..self }
     }
 
     /// See [`Self::of_org`].
@@ -235,6 +243,7 @@ impl<'a> Intake<'a> {
             return Err(Refusal::HeaderOnly);
         }
         self.roll.dropped_columns = self.left_behind.len();
+        self.roll.at_own_domain(self.own_domain);
         self.roll.close();
         if !self.headers.is_empty() {
             for finding in &mut self.roll.findings {

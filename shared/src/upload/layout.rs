@@ -13,8 +13,9 @@ use super::{
 use crate::{
     person::Role,
     privacy::agreement::Field::{
-        self, AddressConfidential, Class, Deceased, FamilyName, GivenName, PreferredFamilyName,
-        PreferredGivenName, Restricted, SourceId, YearGroup,
+        self, Address, AddressConfidential, Class, DateOfBirth, Deceased, Email, FamilyName, GivenName,
+        Landline, Mobile, PreferredFamilyName, PreferredGivenName, Restricted, SourceId, Title, Upn,
+        YearGroup,
     },
 };
 
@@ -130,7 +131,21 @@ pub fn find(head: &[(u32, Vec<String>)], mapping: &Mapping) -> Result<Layout, Re
         Role::Contact => false,
         Role::Staff | Role::Governor => held.is_name(),
     });
-    if names_somebody { Ok(layout) } else { Err(Refusal::NoPupilColumn) }
+    if names_somebody && !may_be_of_adults(&layout) { Ok(layout) } else { Err(Refusal::NoPupilColumn) }
+}
+
+/// Whether a table is of adults as likely as of pupils: beside the names stands a title, which no pupil has, and nothing that only
+/// pupils have or that says whose the names are. `Title, Forename, Surname, Email` is a list of staff.
+fn may_be_of_adults(layout: &Layout) -> bool {
+    let is_title = |held: &Held| held.bare && held.what == What::Fact(Title);
+    let says_whose = |held: &Held| match held.what {
+        _ if !held.bare => true,
+        What::Fact(YearGroup | Class | DateOfBirth | Upn) => true,
+        What::Fact(SourceId) => layout.names.get(held.index).is_none_or(|name| fold(name) != "id"),
+        What::Fact(Title | Email | Mobile | Landline | Address) => false,
+        _ => held.role == Role::Contact,
+    };
+    layout.role.is_none() && layout.columns.iter().any(is_title) && !layout.columns.iter().any(says_whose)
 }
 
 /// The names under a banner (`Contact 1` over `Forename` and `Surname`), where the names alone repeat themselves and several

@@ -261,6 +261,27 @@ fn colleagues_have_columns_of_their_own() {
 }
 
 #[test]
+fn names_beside_a_title_are_no_pupils_until_something_says_so() {
+    for (header, is_of_pupils) in [
+        ("Title,Forename,Surname,Email", false),
+        ("ID,Title,Name,Mobile,Town", false),
+        ("Title,Forename,Surname,Start date,Telephone", false),
+        ("Forename,Surname", true),
+        ("Forename,Surname,Email", true),
+        ("Title,Forename,Surname,Year,Email", true),
+        ("Title,Admission number,Forename,Surname,Email", true),
+        ("Title,Pupil forename,Pupil surname,Email", true),
+        ("Forename,Surname,Title,Contact surname,Email", true),
+        ("Forename,Surname,Title,Priority,Email", true),
+    ] {
+        let row = vec!["Ann"; header.split(',').count()].join(",");
+        let read = read(&format!("{header}\n{row}\n"));
+        let refused = read.as_ref().err() == Some(&Refusal::NoPupilColumn);
+        assert_eq!((read.is_ok(), refused), (is_of_pupils, !is_of_pupils), "{header}: {read:?}");
+    }
+}
+
+#[test]
 fn a_schools_own_names_beat_ours() {
     let column = |role, field| Mapped::Column(Column { role, field });
     let mapping: Mapping = [

@@ -29,6 +29,7 @@ pub mod merge;
 mod nested;
 mod offices;
 pub mod oneroster;
+mod own_domain;
 mod persons;
 pub mod plan;
 pub mod roll;
@@ -145,9 +146,9 @@ pub enum Refusal {
         "no column has a known name; put names such as Forename, Surname and Student ID into a row above the pupils, or say in the settings (column_mapping) what the school's own names mean"
     )]
     NoKnownColumn,
-    /// Columns are there, but nothing that says which pupil a row is about.
+    /// Columns are there, but nothing that says which pupil a row is about; or names with titles, which may be anybody's.
     #[error(
-        "no column says which pupil a row is about; add the pupil's name or id (Forename and Surname, or Student ID)"
+        "no column says which pupil a row is about; add the pupil's name or id (Forename and Surname, or Student ID); to a list with titles add the pupils' Year, or a column Role that says Staff or Parent"
     )]
     NoPupilColumn,
     /// Stored with another content type than was signed for.
