@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     finding::{Code, Finding},
+    identity::{Is, Who},
     plan::{HeldBecause, Planner},
     roll::{Identity, Roll, contact_points_of, family_key, full_fold, pupil_key},
 };
@@ -16,30 +17,41 @@ use crate::{
     person::{Person, Role, SourceId, store::Directory},
 };
 
-/// What somebody of the directory is known by, and nobody else in their role: of two records of one person the office may
-/// delete one.
+/// What somebody of the directory is known by, and nobody else: of two records of one person the office may delete one.
 pub fn names_of(directory: &Directory, id: PersonId) -> BTreeSet<String> {
     let Some(person) = directory.person(id) else { return BTreeSet::new() };
     let families = directory.families();
-    let names = names(directory, &families, id, person);
-    without_others(names, directory, &families, person.role, Some(id))
-}
-
-/// The names that nobody has, but for one person.
-fn without_others(
-    mut names: BTreeSet<String>,
-    directory: &Directory,
-    families: &HashMap<PersonId, Vec<PersonId>>,
-    role: Role,
-    but: Option<PersonId>,
-) -> BTreeSet<String> {
-    let others = directory.visible_people().filter(|(id, person)| person.role == role && Some(*id) != but);
-    for (id, person) in others {
-        for name in self::names(directory, families, id, person) {
-            names.remove(&name);
+    let mut own = names(directory, &families, id, person);
+    for (other, person) in directory.visible_people().filter(|(other, _)| *other != id) {
+        for name in names(directory, &families, other, person) {
+            own.remove(&name);
         }
     }
-    names
+    own
+}
+
+/// Who of those that are new in a file was deleted by the office. What somebody has whom it has added since, is theirs.
+pub(super) fn deleted(
+    roll: &Roll,
+    directory: &Directory,
+    families: &HashMap<PersonId, Vec<PersonId>>,
+    who: &Who,
+) -> BTreeSet<usize> {
+    let is_new = |at: &usize| who.is(*at) == Is::New;
+    if directory.deleted.is_empty() {
+        return BTreeSet::new();
+    }
+    let new = (0..roll.people.len()).filter(is_new).map(|at| (at, names_in(roll, at)));
+    let found: Vec<_> = new.filter(|(_, names)| directory.deleted.has(names)).collect();
+    if found.is_empty() {
+        return BTreeSet::new();
+    }
+    // One pass over the school, however many of its deleted a file names.
+    let asked: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).collect();
+    let names = directory.visible_people().flat_map(|(id, person)| names(directory, families, id, person));
+    let held: BTreeSet<_> = names.filter(|name| asked.contains(name)).collect();
+    let is_deleted = |names: &BTreeSet<String>| directory.deleted.has(&(names - &held));
+    found.iter().filter(|(_, names)| is_deleted(names)).map(|(at, _)| *at).collect()
 }
 
 fn names(
@@ -69,18 +81,10 @@ impl Planner<'_> {
     /// Whether somebody new in the file is whom the office has deleted, and stays so: unless the office has said that such people
     /// are to be taken in again, which somebody else has to approve.
     pub(super) fn stays_deleted(&mut self, at: usize) -> bool {
-        let deleted = &self.directory.deleted;
-        if deleted.is_empty() {
+        if !self.deleted.contains(&at) {
             return false;
         }
-        let (entry, names) = (&self.roll.people[at], names_in(self.roll, at));
-        // What somebody has whom the office has added since, is theirs.
-        if !deleted.has(&names)
-            || !deleted.has(&without_others(names, self.directory, self.families, entry.value.role, None))
-        {
-            return false;
-        }
-        self.plan.findings.push(Finding::at(entry.row, "", Code::PersonDeleted));
+        self.plan.findings.push(Finding::at(self.roll.people[at].row, "", Code::PersonDeleted));
         if self.terms.readmits_deleted {
             self.plan.held = Some(HeldBecause::DeletedReadmitted);
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    deleted::deleted,
     finding::{Code, Finding},
     identity::{self, Is, Proposal, Who},
     merge::{self, Says},
@@ -162,6 +163,7 @@ pub fn plan(roll: &Roll, directory: &Directory, terms: Terms<'_>) -> Plan {
         upload: terms.upload.to_string(),
         terms,
         scope,
+        deleted: deleted(roll, directory, &families, &who),
         families: &families,
         named: HashSet::new(),
         back: [0; 5],
@@ -237,8 +239,10 @@ pub(super) struct Planner<'a> {
     pub(super) terms: Terms<'a>,
     upload: String,
     scope: &'a Scope,
+    /// Entries that are new, and were deleted by the office.
+    pub(super) deleted: BTreeSet<usize>,
     /// Contact -> the pupils they are tied to.
-    pub(super) families: &'a HashMap<PersonId, Vec<PersonId>>,
+    families: &'a HashMap<PersonId, Vec<PersonId>>,
     /// People of the directory whom the file names.
     pub(super) named: HashSet<PersonId>,
     /// How many of each kind are named again as they were, in the order of the counts.
