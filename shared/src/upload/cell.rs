@@ -25,10 +25,15 @@ const APOSTROPHES: [char; 3] = ['\u{2018}', '\u{2019}', '\u{2bc}'];
 /// Whether the cell says "no value". Not used for names: Na and Null are surnames.
 pub fn is_blank(text: &str) -> bool {
     let text = bare(text);
-    text.is_empty()
-        || text == "."
-        || text.len() <= 4
-            && ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+    match text.as_bytes() {
+        [] | [b'.'] => true,
+        // Dashes of any length: the last two begin with this byte.
+        [b'-' | 0xe2, ..] => text.chars().all(|c| matches!(c, '-' | '\u{2013}' | '\u{2014}')),
+        word => {
+            word.len() <= 4
+                && ["na", "n/a", "none", "null"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+        }
+    }
 }
 
 /// A name, tidied.
@@ -72,6 +77,8 @@ pub fn year_group(raw: &str) -> Option<CompactString> {
         "" if text != "YR" => None,
         "" | "0" | "00" | "REC" | "RECEPTION" | "FS2" | "F2" => Some("R".into()),
         "NURSERY" | "NUR" | "FS1" | "F1" => Some("N".into()),
+        "NURSERY 1" | "NURSERY1" => Some("N1".into()),
+        "NURSERY 2" | "NURSERY2" => Some("N2".into()),
         year => Some(year.parse::<u8>().map_or_else(|_| year.into(), |number| number.to_compact_string())),
     }
 }
@@ -173,9 +180,12 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
                 text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler))
             })
     };
+    // As a mail program copies it, `Mary Smith <mary@example.com>`, if it is one.
+    let within = raw.trim_end().strip_suffix('>').and_then(|raw| raw.split_once('<'));
+    let raw = within.filter(|(name, _)| !name.contains('@')).map_or(&*raw, |(_, address)| address);
     let email: EmailAddress = match raw.parse() {
         // Many fillers are no address at all: `noemail@school`.
-        Err(_) if is_filler(bare(&raw)) => return Err(Code::EmailPlaceholder),
+        Err(_) if is_filler(bare(raw)) => return Err(Code::EmailPlaceholder),
         Err(_) => return Err(Code::EmailInvalid),
         Ok(email) => email,
     };
@@ -216,10 +226,10 @@ pub fn first_mobile(raw: &str) -> Option<PhoneNumber> {
         .filter_map(|part| PhoneNumber::parse(part).ok())
         .map(|parsed| parsed.number)
         .find(|number| number.kind() == PhoneKind::Mobile)
-        // A digit that was typed as a letter cuts a number in two: neither half is one.
+        // A digit that was typed as a letter cuts a number in two: neither half is one. `3pm` and `2nd` are no halves.
         .filter(|_| {
-            !raw.split_whitespace()
-                .any(|word| word.contains(|c: char| c.is_ascii_digit()) && word.contains(char::is_alphabetic))
+            let digits = |word: &str| word.bytes().filter(u8::is_ascii_digit).count();
+            !raw.split_whitespace().any(|word| digits(word) > 2 && word.contains(char::is_alphabetic))
         })
 }
 
@@ -303,9 +313,9 @@ mod tests {
             ["3", "3", "3", "3", "3", "3", "13"]
         );
         assert_eq!(
-            ["Reception", "R", "YR", "Year R", "FS2", "0", "Nursery", "N2", "York", "P1"]
+            ["Reception", "R", "YR", "Year R", "FS2", "0", "Nursery", "N2", "Nursery 1", "York", "P1"]
                 .map(|raw| year_group(raw).unwrap()),
-            ["R", "R", "R", "R", "R", "R", "N", "N2", "YORK", "P1"]
+            ["R", "R", "R", "R", "R", "R", "N", "N2", "N1", "YORK", "P1"]
         );
         assert_eq!(
             ["1", "1.0", "0", "99", "-1", "first", ""].map(priority),
@@ -325,13 +335,13 @@ mod tests {
         for (words, says) in [
             (&["Y", "yes", "TRUE", "t", "1", "1.0", "x", "Y\u{200b}", "\u{a0}Yes\u{202f}"][..], Some(true)),
             (&["N", "No", "false", "F", "0", "0.0", "\u{feff}no"], Some(false)),
-            (&["see file", "no court order", "-", "\u{2713}", "2"], None),
+            (&["see file", "no court order", "-1", "\u{2014} see file", "\u{2713}", "2"], None),
         ] {
             for word in words {
                 assert_eq!((yes_no(word), is_unclear(word)), (says, says.is_none()), "{word}");
             }
         }
-        for blank in ["", " ", "N/A", ".", "\u{200b}"] {
+        for blank in ["", " ", "N/A", ".", "\u{200b}", "-", " -- ", "\u{2013}", "\u{2014}\u{2014}"] {
             assert_eq!((yes_no(blank), is_unclear(blank)), (None, false), "{blank:?}");
         }
         assert_eq!(["N\u{200b}", "0.0", "1.0"].map(restricted), [false, false, true]);
@@ -345,6 +355,10 @@ mod tests {
             ("a@gmial.com", Ok("a@gmial.com mistyped")),
             ("a@hotmail.co", Ok("a@hotmail.co mistyped")),
             ("a@hotmail.co.uk", Ok("a@hotmail.co.uk")),
+            ("Mary Smith <mary@example.com> ", Ok("mary@example.com")),
+            ("<mary@example.com>", Ok("mary@example.com")),
+            ("Mary <mary@example.com>; John <john@example.com>", Err(Code::EmailInvalid)),
+            ("mary@example.com <john@example.com>", Err(Code::EmailInvalid)),
             ("noemail@school", Err(Code::EmailPlaceholder)),
             ("None@none.com", Err(Code::EmailPlaceholder)),
             ("\u{200b}NoEmail@school.co.uk", Err(Code::EmailPlaceholder)),
@@ -391,7 +405,9 @@ mod tests {
             ("01632 960123 / 07700900456", "+447700900456"),
             ("07700900123; 07700900456", "+447700900123"),
             ("mob: 07700 900123", "+447700900123"),
+            ("07700900123 after 3pm", "+447700900123"),
             ("079OO900123", ""),
+            ("07700900123O4", ""),
             ("07890x32109", ""),
             ("ring after 6", ""),
             ("01632 960123 / 01632 960456", ""),

@@ -140,7 +140,7 @@ const OWNERS: &[(&str, Role, Which)] = &[
     ("parentorguardian", Role::Contact, Which::Only), ("parentguardian", Role::Contact, Which::Only),
     ("parentorcarer", Role::Contact, Which::Only), ("parentcarer", Role::Contact, Which::Only),
     ("parents", Role::Contact, Which::Only), ("parent", Role::Contact, Which::Only),
-    ("guardian", Role::Contact, Which::Only), ("carer", Role::Contact, Which::Only),
+    ("primaryguardian", Role::Contact, Which::Only), ("guardian", Role::Contact, Which::Only), ("carer", Role::Contact, Which::Only),
     ("mothers", Role::Contact, Which::Parent("Mother")), ("mother", Role::Contact, Which::Parent("Mother")),
     ("mums", Role::Contact, Which::Parent("Mother")), ("mum", Role::Contact, Which::Parent("Mother")),
     ("fathers", Role::Contact, Which::Parent("Father")), ("father", Role::Contact, Which::Parent("Father")),
@@ -156,6 +156,8 @@ pub fn fold(header: &str) -> String {
 
 /// What a folded name stands for, if it is known.
 pub fn recognise(name: &str) -> Option<Known> {
+    // `Year group (current)`.
+    let name = name.strip_suffix("current").unwrap_or(name);
     if let Some((role, what)) = word(name) {
         return Some(Known { role, what, which: Which::Only, bare: true });
     }
@@ -276,6 +278,8 @@ mod tests {
             ("Pupil's Legal Surname", Role::Pupil, FamilyName, Only),
             ("Student Email", Role::Pupil, Email, Only),
             ("Year Group", Role::Pupil, YearGroup, Only),
+            ("Year group (current)", Role::Pupil, YearGroup, Only),
+            ("Primary Guardian 2 - Mobile", Role::Contact, Mobile, Numbered(2)),
             ("Preferred Forename", Role::Pupil, PreferredGivenName, Only),
             ("Date of Admission", Role::Pupil, StartDate, Only),
             ("Group 12", Role::Pupil, Groups, Only),

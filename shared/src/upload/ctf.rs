@@ -395,10 +395,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         for contact in contacts {
             row.truncate(own);
             row.extend(contact.iter().map(|(place, text)| (*place, text.as_str())));
-            self.intake.row(self.row, &row)?;
+            self.intake.record(self.row, row.clone())?;
             alone = false;
         }
-        if alone { self.intake.row(self.row, &row) } else { Ok(()) }
+        if alone { self.intake.record(self.row, row) } else { Ok(()) }
     }
 }
 

@@ -10,7 +10,6 @@ use super::{
     cells::{Cells, Records},
     column::{Column, Mapping, What, Which},
     date::{self, Century, Evidence, Order},
-    decode::is_garbled,
     finding::{Code, letters},
     intake::{Intake, Place},
     layout::{self, Held, Layout, Whose},
@@ -26,6 +25,8 @@ use crate::{
 pub(super) const HEAD: usize = 30;
 /// Names further out than this count only where there is anything below them: a spreadsheet saves 16,384 of them.
 const COLUMNS_SHOWN: usize = 50;
+/// More words than a forename has.
+const MOST_NAMES: usize = 4;
 
 /// Reads a table.
 ///
@@ -307,7 +308,8 @@ impl Rows {
         // A row of three cells and more is none.
         let mut is_note = || {
             let more = [filled.next(), filled.next()];
-            more[1].is_none() && is_note(first, more[0])
+            more[1].is_none()
+                && (is_note(first, more[0]) || more[0].is_none() && self.is_no_name(cells, first))
         };
         let is_instruction =
             || !self.begun && ["required", "optional"].iter().any(|word| starts_with(first, word));
@@ -366,21 +368,20 @@ impl Rows {
     ) {
         for slot in slots {
             let raw = cells.get(slot.index);
-            let mut text = match slot.take {
+            let text = match slot.take {
                 Take::Text => raw,
                 Take::Given => whole_name(raw).0,
                 Take::Family => whole_name(raw).1,
                 Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
                 Take::Implied(word) => word,
             };
-            if cells.may_be_garbled() && is_garbled(text) {
-                intake.find(number, &letters(slot.index), Code::TextGarbled);
-                text = "";
-            }
             // A pupil is handed over whole: that there is no name has to be seen.
             if !text.is_empty() || slot.place.column.role == Role::Pupil {
                 out.push((slot.place, text));
             }
+        }
+        if cells.may_be_garbled() {
+            intake.take_out_garbled(number, out);
         }
     }
 
@@ -412,6 +413,18 @@ impl Rows {
             return Ok(());
         }
         intake.row(number, &out)
+    }
+
+    /// Whether the only cell of a row stands where a name should, beside others, and is none: `* pupil premium`.
+    fn is_no_name(&self, cells: Cells<'_>, text: &str) -> bool {
+        let at = cells.iter().position(|cell| !is_empty(cell));
+        let is_there = |held: &Held| Some(held.index) == at && held.is_name();
+        let begins_a_name = |c: char| c.is_alphabetic() || "'’‘`".contains(c);
+        self.layout.width > 2
+            && self.layout.columns.iter().any(is_there)
+            && (!text.trim_start().starts_with(begins_a_name)
+                || text.contains(|c: char| c.is_ascii_digit())
+                || text.split_whitespace().count() > MOST_NAMES)
     }
 
     /// Reports repeat their header on every page.

@@ -189,8 +189,20 @@ fn edge_case_61_ids_are_text() {
 fn edge_case_62_a_ruined_cell_is_not_used_and_a_right_one_is() {
     let roll =
         read("Forename,Surname,Class\nZoÃ«,Smith,3A\nZoë,O’Connor,Ã‰toile\nRen\u{fffd},Day,3A\n").unwrap();
-    assert_eq!(people(&roll, Role::Pupil), ["2 /Smith", "3 Zoë/O'Connor", "4 /Day"]);
-    assert_eq!(findings(&roll), ["2 A text_garbled", "3 C text_garbled", "4 A text_garbled"]);
+    assert_eq!(people(&roll, Role::Pupil), ["3 Zoë/O'Connor"]);
+    assert_eq!(
+        findings(&roll),
+        ["2 name_missing", "2 A text_garbled", "3 C text_garbled", "4 name_missing", "4 A text_garbled"]
+    );
+    // With an id it is clear who somebody is.
+    let roll = read("Pupil ID,Forename,Surname\n1,ZoÃ«,Smith\n2,RenÃ©e,Smith\n").unwrap();
+    assert_eq!(people(&roll, Role::Pupil), ["2 /Smith", "3 /Smith"]);
+    // Two parents whose forenames are ruined are two, and each is reached by their own number.
+    let roll = read(
+        "Forename,Surname,Parent Forename,Parent Surname,Mobile\n\
+         Ann,Smith,ZoÃ«,Smith,07700 900001\nAnn,Smith,RenÃ©,Smith,07700 900002\n",
+    );
+    assert_eq!(people(&roll.unwrap(), Role::Contact), ["2 / +447700900001", "3 / +447700900002"]);
     let mut intake_agreement = agreement();
     intake_agreement.fields.remove(&Role::Contact);
     let mut intake = Intake::new(&intake_agreement, date(2026, 11, 22));
@@ -201,6 +213,18 @@ fn edge_case_62_a_ruined_cell_is_not_used_and_a_right_one_is() {
     )
     .unwrap();
     assert_eq!(people(&intake.finish().unwrap(), Role::Pupil), ["2 Zoë/O'Connor"]);
+}
+
+#[test]
+fn a_remark_between_pupils_is_no_pupil() {
+    let text = "Forename,Surname,Year\nAnn,Lee,3\n* pupil premium,,\nData correct as of 01/09/2026,,\nAll of these children go home by bus,,\n\
+                D'Arcy,,\nMary Jane Anna Rose,,\n,Kay,\n†,Day,4\n";
+    let roll = read(text).unwrap();
+    assert_eq!(
+        people(&roll, Role::Pupil),
+        ["2 Ann/Lee", "6 D'Arcy/", "7 Mary Jane Anna Rose/", "8 /Kay", "9 †/Day"]
+    );
+    assert_eq!(findings(&roll), ["3 row_skipped", "4 row_skipped", "5 row_skipped"]);
 }
 
 #[test]

@@ -417,3 +417,17 @@ proptest! {
         let _ = read(&zip(&[("manifest.csv", &other), ("users.csv", &users), ("roles.csv", &roles), ("classes.csv", &users), ("enrollments.csv", &roles), ("demographics.csv", &other)]), &agreement());
     }
 }
+
+#[test]
+fn edge_case_62_ruined_letters_of_a_bundle_are_not_stored() {
+    let rows = [
+        user(["p1", "student", "ZoÃ«", "Smith", "", "", "c1", "03"]),
+        user(["c1", "parent", "Zoë", "O\u{fffd}Hara", "zoe@example.com", "", "p1", ""]),
+    ];
+    let roll = roll(&[("manifest.csv", MANIFEST), ("users.csv", &users(&rows))]);
+    assert_eq!(people(&roll), ["002 pupil p1  Smith Y3", "003 contact c1 Zoë  zoe@example.com"]);
+    let found = findings(&roll);
+    for finding in ["2 users.csv givenName text_garbled", "3 users.csv familyName text_garbled"] {
+        assert_eq!(found.iter().filter(|found| **found == finding).count(), 1, "{finding}: {found:?}");
+    }
+}

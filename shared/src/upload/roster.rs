@@ -10,6 +10,7 @@ use super::{
     bundle::{File, Record},
     cell,
     column::Column,
+    decode::is_garbled,
     finding::Code,
     intake::{Intake, Place},
     offices::Roles,
@@ -174,7 +175,12 @@ impl Roster {
     ) -> Result<(), Refusal> {
         let mut said = [""; FACTS];
         for (fact, text) in facts {
-            said[*fact as usize] = text;
+            if is_garbled(text) {
+                let label = self.labels[*fact as usize].as_deref().unwrap_or_default();
+                intake.find(row, label, Code::TextGarbled);
+            } else {
+                said[*fact as usize] = text;
+            }
         }
         let member = Member { row, roles, facts: Facts::new(said), class: None, groups: Vec::new() };
         let label = self.labels[Fact::Id as usize].as_deref().unwrap_or_default();

@@ -493,3 +493,15 @@ fn shapes() {
     }
     assert_eq!(roll_of(b"{\"id\": \"Zo\xeb\"}", &Role::ALL).map(|_| ()), Err(Refusal::BrokenJson));
 }
+
+#[test]
+fn edge_case_62_ruined_letters_of_a_page_are_not_stored() {
+    let contact = |id: &str| json!({"id": id, "forename": "Mary", "surname": "Smith", "relationship": {"relationship": "Mother"}});
+    let roll = roll(&json!({"data": [{
+        "id": "A1", "forename": "ZoÃ«", "surname": "Smith", "contacts": {"data": [contact("C1"), contact("C2")]},
+    }]}));
+    let (_, pupil) = roll.of(Role::Pupil).next().unwrap();
+    assert_eq!((pupil.value.name.given(), pupil.value.name.family()), ("", "Smith"));
+    let garbled = found(&roll).into_iter().filter(|(_, _, code)| *code == "text_garbled").collect::<Vec<_>>();
+    assert_eq!(garbled.len(), 1, "once, and not for each contact: {garbled:?}");
+}

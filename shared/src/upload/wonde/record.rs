@@ -92,7 +92,7 @@ impl<'v> Records<'v> {
             Kind::Employees => {
                 self.note(Role::Staff, &record);
                 let said = self.staff.read(&record, intake);
-                return intake.row(number, &cells(&said).collect::<Vec<_>>());
+                return intake.record(number, cells(&said).collect());
             }
             Kind::Contacts => {}
         }
@@ -137,13 +137,13 @@ impl<'v> Records<'v> {
             intake.find(number, "students.data[].contacts", Code::RecordInvalid);
         }
         if contacts.is_empty() {
-            return intake.row(number, &cells(&pupil).collect::<Vec<_>>());
+            return intake.record(number, cells(&pupil).collect());
         }
         for mut contact in contacts {
             self.complete(&mut contact);
             self.note(Role::Contact, &contact);
             let said = self.contact.read(&contact, intake);
-            intake.row(number, &cells(&pupil).chain(cells(&said)).collect::<Vec<_>>())?;
+            intake.record(number, cells(&pupil).chain(cells(&said)).collect())?;
         }
         Ok(())
     }
