@@ -374,13 +374,25 @@ pub(super) fn differ(one: &str, other: &str) -> bool {
 }
 
 /// Whether one id stands for two people: the whole name differs, and so does the date of birth as far as it is known; or
-/// one part of the name and the date. One of them alone is a correction.
+/// one part of the name and the date. One of them alone is a correction. Parents mostly have no date of birth and one family name:
+/// of them, who has another forename and is reached in no way as before is another.
 pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
     let given = differ(before.name.given(), after.name.given());
     let family = differ(before.name.family(), after.name.family());
     match (before.date_of_birth, after.date_of_birth) {
         (Some(one), Some(other)) if one == other => false,
         (Some(_), Some(_)) => given || family,
-        _ => given && family,
+        _ => given && (family || before.role != Role::Pupil && is_another_forename(before, after)),
     }
+}
+
+/// Whether two people of one family name are two by their forenames, of which neither is short for the other, and by all that they are
+/// reached by.
+fn is_another_forename(before: &Person, after: &Person) -> bool {
+    let (one, other) = (fold(before.name.given()), fold(after.name.given()));
+    let is_short = one.starts_with(&*other) || other.starts_with(&*one);
+    let is_reached = |person: &Person| contact_points_of(person).next().is_some();
+    let is_reached_alike =
+        contact_points_of(before).any(|point| contact_points_of(after).any(|other| point == other));
+    !is_short && is_reached(before) && is_reached(after) && !is_reached_alike
 }

@@ -57,6 +57,28 @@ fn edge_cases_4_and_5_twins_are_two_with_and_without_ids() {
 }
 
 #[test]
+fn edge_case_57_a_contacts_id_given_to_the_other_parent_is_nobodys() {
+    let ann = ["Ann", "Smith", "1", "3", "04/03/2018"];
+    let directory = after(&row(ann, MARY));
+    for (contact, is_she) in [
+        // Married, moved, short of a name, misspelt: herself.
+        (["Mother", "Mary", "Grey", "C1", "mary@example.com", "07700 900001"], true),
+        (["Mother", "Mary", "Smith", "C1", "new@example.com", "07700 900099"], true),
+        (["Mother", "Maryam", "Smith", "C1", "new@example.com", "07700 900099"], true),
+        (["Mother", "Marie", "Smith", "C1", "mary@example.com", ""], true),
+        (["Mother", "Marie", "Smith", "C1", "", ""], true),
+        // Another forename and nothing that she is reached by.
+        (["Father", "John", "Smith", "C1", "john@example.com", "07700 900002"], false),
+    ] {
+        let plan = full(&read(&row(ann, contact)), &directory);
+        let is_found = codes(&plan.findings).contains(&"2  id_reused".to_owned());
+        assert_eq!(!is_found, is_she, "{contact:?}");
+        // Whom nobody can tell stays as they are, tied as they were.
+        assert!(is_she || plan.changes.is_empty(), "{contact:?}: {:?}", plan.counts);
+    }
+}
+
+#[test]
 fn edge_case_6_one_name_and_one_birthday_are_not_one_child() {
     let two = row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY)
         + &row(
