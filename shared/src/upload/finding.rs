@@ -90,6 +90,8 @@ pub enum Code {
     LinkUnknown,
     /// A record without what its format requires.
     RecordInvalid,
+    /// Sheets of the workbook that are not read, and hold something.
+    SheetsNotRead,
     /// A file of the bundle that is not read.
     FileUnexpected,
     /// A file of the bundle that is not as its format says.
@@ -120,7 +122,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind, in the order of the README.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::NameMissing,
         Self::IdReused,
         Self::Ambiguous,
@@ -157,6 +159,7 @@ impl Code {
         Self::RoleUnknown,
         Self::LinkUnknown,
         Self::RecordInvalid,
+        Self::SheetsNotRead,
         Self::FileUnexpected,
         Self::FileBroken,
         Self::ModeBroken,
@@ -211,6 +214,7 @@ impl Code {
             Self::RoleUnknown => "role_unknown",
             Self::LinkUnknown => "link_unknown",
             Self::RecordInvalid => "record_invalid",
+            Self::SheetsNotRead => "sheets_not_read",
             Self::FileUnexpected => "file_unexpected",
             Self::FileBroken => "file_broken",
             Self::ModeBroken => "mode_broken",
@@ -271,6 +275,7 @@ impl Code {
             | Self::FileBroken
             | Self::ModeBroken
             | Self::NoContact
+            | Self::SheetsNotRead
             | Self::SamePersonProposed
             | Self::TextGarbled
             | Self::DateChanged
@@ -366,6 +371,9 @@ impl Code {
                 "This ties somebody to a person who is not in the file or is no parent; the tie was not used."
             }
             Self::RecordInvalid => "The record lacks what its format requires and was not used.",
+            Self::SheetsNotRead => {
+                "Only the first visible sheet was read, and others hold something. Put everybody into one sheet, or send each sheet as a file of its own, with its scope."
+            }
             Self::FileUnexpected => "This file is not read.",
             Self::FileBroken => "This file is not as its format says; it was used as far as it goes.",
             Self::ModeBroken => {

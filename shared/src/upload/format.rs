@@ -6,6 +6,7 @@ use super::{
     column::Mapping,
     ctf,
     delimited::Delimited,
+    finding::Code,
     grid,
     intake::Intake,
     oneroster, sds, wonde,
@@ -48,6 +49,9 @@ pub fn read(bytes: &[u8], mapping: &Mapping, intake: &mut Intake<'_>) -> Result<
     if Workbook::is(bytes) {
         let workbook = Workbook::open(bytes)?;
         grid::read(&workbook, mapping, intake)?;
+        if workbook.has_more() {
+            intake.find(0, "", Code::SheetsNotRead);
+        }
         return Ok(binary(workbook.format));
     }
     if Archive::is(bytes) {

@@ -37,6 +37,13 @@ pub struct Workbook {
 }
 
 impl Workbook {
+    /// Whether other sheets that are seen hold anything.
+    pub const fn has_more(&self) -> bool {
+        self.table.has_more
+    }
+}
+
+impl Workbook {
     /// Whether these bytes are a workbook (or another document of an office suite), by their content.
     pub fn is(bytes: &[u8]) -> bool {
         bytes.starts_with(COMPOUND)

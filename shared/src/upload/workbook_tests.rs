@@ -175,6 +175,31 @@ fn the_first_sheet_that_is_seen_is_read() {
 }
 
 #[test]
+fn that_other_sheets_hold_something_is_told() {
+    let told = |bytes: &[u8]| Workbook::open(bytes).unwrap().has_more();
+    let (pupils, notes, empty) = (
+        sheet(&[row(1, "", &["pupils"])]),
+        sheet(&[row(1, "", &["notes"])]),
+        sheet(&["<row r=\"1\"><c r=\"A1\"/></row>".to_owned()]),
+    );
+    for (other, is_told) in
+        [(("visible", &*notes), true), (("hidden", &*notes), false), (("visible", &*empty), false)]
+    {
+        assert_eq!(told(&xlsx(&[("visible", &pupils), other], "")), is_told, "{other:?}");
+    }
+    assert!(!told(&xlsx(&[("hidden", &notes), ("visible", &pupils)], "")));
+
+    let text = "<table:table><table:table-row><table:table-cell><text:p>x</text:p></table:table-cell></table:table-row></table:table>";
+    let hidden =
+        "<style:style style:name=\"h\"><style:table-properties table:display=\"false\"/></style:style>";
+    let another = |style: &str| ods(hidden, &format!("{text}{}", text.replacen("<table:table>", style, 1)));
+    assert!(told(&another("<table:table>")) && !told(&another("<table:table table:style-name=\"h\">")));
+    assert!(!told(&ods("", &format!("{text}<table:table><table:table-row/></table:table>"))));
+
+    assert!(told(&xls_in([0, 0], &[])) && !told(&xls(&[])) && !told(&xls_in([0, 1], &[])));
+}
+
+#[test]
 fn what_is_hidden_is_not_read_and_the_rest_keeps_its_place() {
     let cells = ["Forename", "Secret", "Surname"];
     let content = [
@@ -337,8 +362,13 @@ fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
     file.into_inner().into_inner()
 }
 
-/// An old workbook: one hidden sheet, one visible. Records are a type, a length and data.
+/// An old workbook: one hidden sheet, one visible.
 fn xls(extra: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    xls_in([1, 0], extra)
+}
+
+/// The same with sheets in other states. Records are a type, a length and data.
+fn xls_in(states: [u8; 2], extra: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let record = |kind: u16, data: &[u8]| {
         [&kind.to_le_bytes()[..], &u16::try_from(data.len()).unwrap().to_le_bytes(), data].concat()
     };
@@ -370,8 +400,9 @@ fn xls(extra: &[(u16, Vec<u8>)]) -> Vec<u8> {
         record(0x000a, &[]),
     ]
     .concat();
-    let globals =
-        |first, second| [begin(5), named("H", first, 1), named("V", second, 0), record(0x000a, &[])].concat();
+    let globals = |first, second| {
+        [begin(5), named("H", first, states[0]), named("V", second, states[1]), record(0x000a, &[])].concat()
+    };
     let length = globals(0, 0).len();
     compound("/Workbook", &[globals(length, length + hidden.len()), hidden, visible].concat())
 }

@@ -40,7 +40,7 @@ pub(super) fn read(archive: &Archive<'_>) -> Result<Table, Refusal> {
     let content = text("content.xml")?;
     let mut xml = Reader::from_str(content.trim_start_matches('\u{feff}'));
     xml.config_mut().expand_empty_elements = true;
-    let (mut style, mut hidden) = (None, HashSet::new());
+    let (mut style, mut hidden, mut first) = (None, HashSet::new(), None::<Table>);
     loop {
         match xml.read_event().map_err(|_| BROKEN)? {
             Event::Start(element) => match element.name().as_ref() {
@@ -55,10 +55,15 @@ pub(super) fn read(archive: &Archive<'_>) -> Result<Table, Refusal> {
                 {
                     skip(&mut xml, &element)?;
                 }
-                "table:table" => return sheet(&mut xml),
+                "table:table" if first.is_none() => first = Some(sheet(&mut xml)?),
+                // Another sheet, and a text in it.
+                "text:p" if let Some(mut table) = first.take() => {
+                    table.has_more = true;
+                    return Ok(table);
+                }
                 _ => {}
             },
-            Event::Eof => return Err(BROKEN),
+            Event::Eof => return first.ok_or(BROKEN),
             _ => {}
         }
     }

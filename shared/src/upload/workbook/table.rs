@@ -31,6 +31,8 @@ struct Reaching {
 /// A sheet's cells. What is hidden or merged has to be said before the cells that it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Table {
+    /// Whether other sheets that are seen hold anything.
+    pub(super) has_more: bool,
     text: String,
     cells: Vec<(u16, Range<u32>)>,
     /// The row's number, and where its cells end. Of empty rows in between, the first.

@@ -135,6 +135,8 @@ fn clean(stream: &mut [u8], table: &mut Table) -> Result<usize, Refusal> {
     }
     let chosen = sheets.iter().position(|(_, is_visible)| *is_visible).ok_or(BROKEN)?;
     let start = sheets[chosen].0;
+    let is_filled = |at| sheet(stream, at).any(|record| CELLS.contains(&record.kind));
+    table.has_more = sheets.iter().any(|(at, is_visible)| *is_visible && *at != start && is_filled(*at));
     for (at, _) in &sheets {
         let first = Record::at(stream, *at).ok_or(BROKEN)?;
         if *at != start {

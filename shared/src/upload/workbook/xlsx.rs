@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io::Cursor};
 
-use calamine::{Reader as _, SheetType, SheetVisible, Xlsx, XlsxError};
+use calamine::{Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
 use quick_xml::{
     Reader, XmlVersion,
     events::{BytesStart, Event},
@@ -24,13 +24,13 @@ pub(super) fn read(archive: &Archive<'_>, bytes: &[u8]) -> Result<Table, Refusal
             XlsxError::Password => Refusal::Encrypted,
             _ => BROKEN,
         })?;
-        let (index, name) = workbook
-            .sheets_metadata()
-            .iter()
-            .enumerate()
-            .find(|(_, sheet)| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet)
-            .map(|(index, sheet)| (index, sheet.name.clone()))
-            .ok_or(BROKEN)?;
+        let is_seen =
+            |sheet: &Sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
+        let sheets = workbook.sheets_metadata().iter().enumerate();
+        let mut seen =
+            sheets.filter(|(_, sheet)| is_seen(sheet)).map(|(index, sheet)| (index, sheet.name.clone()));
+        let (index, name) = seen.next().ok_or(BROKEN)?;
+        let others: Vec<_> = seen.map(|(index, _)| index).collect();
         let part = sheet_part(archive, index)?;
         let mut table = Table::default();
         let padded = look(&text(archive, &part)?, &paddings(archive)?, &mut table)?;
@@ -39,8 +39,19 @@ pub(super) fn read(archive: &Archive<'_>, bytes: &[u8]) -> Result<Table, Refusal
             let at = cell.get_position();
             put(&mut table, at, cell.get_value(), padded.get(&at).copied().unwrap_or_default())?;
         }
+        table.has_more = others.into_iter().any(|index| holds_anything(archive, index).unwrap_or_default());
         table.finish()
     })
+}
+
+/// Whether a sheet has a cell with a value.
+fn holds_anything(archive: &Archive<'_>, index: usize) -> Result<bool, Refusal> {
+    let mut found = false;
+    each_element(&text(archive, &sheet_part(archive, index)?)?, |element| {
+        found = matches!(element.local_name().as_ref(), "v" | "is");
+        Ok(found)
+    })?;
+    Ok(found)
 }
 
 /// A count of strings makes room for as many before the first is read: it cannot be larger than the part.
