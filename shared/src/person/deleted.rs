@@ -3,7 +3,7 @@
 //! Keyed hashes of what they were known by, and nothing else about them. They lie among the people, so that whoever reads a
 //! school's directory has them with the same query, and no import can forget to look.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,34 @@ use crate::{
     },
 };
 
+/// Something that somebody is known by, as text. Prints masked.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// A unique pupil number.
+    Upn(String),
+    /// Another id.
+    Id(String),
+    /// A name with a birthday or a contact point, or what else stands in for an id.
+    Likeness(String),
+}
+
+impl Name {
+    fn hash(&self, key: &DataKey) -> String {
+        let (kind, text) = match self {
+            Self::Upn(text) => ("upn", text),
+            Self::Id(text) => ("id", text),
+            Self::Likeness(text) => ("likeness", text),
+        };
+        key.blind("deleted", &format!("{kind}\0{text}"))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name(***)")
+    }
+}
+
 /// The record of somebody whom the office has deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeletedPerson {
@@ -27,8 +55,11 @@ pub struct DeletedPerson {
     pub person_id: PersonId,
     /// When.
     pub deleted_at: Timestamp,
-    /// What they were known by, as keyed hashes: see [`names`](crate::upload::deleted::names).
+    /// What they were known by, as keyed hashes: see [`names_of`](crate::upload::deleted::names_of).
     pub known_by: BTreeSet<String>,
+    /// Whether a unique pupil number is among it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_upn: bool,
 }
 
 impl DeletedPerson {
@@ -36,15 +67,21 @@ impl DeletedPerson {
     pub fn new(
         (school_id, key): (SchoolId, &DataKey),
         person_id: PersonId,
-        names: &BTreeSet<String>,
+        names: &BTreeSet<Name>,
         deleted_at: Timestamp,
     ) -> Self {
-        Self {
-            school_id,
-            person_id,
-            deleted_at,
-            known_by: names.iter().map(|name| hash(key, name)).collect(),
-        }
+        let has_upn = names.iter().any(|name| matches!(name, Name::Upn(_)));
+        let known_by = names.iter().map(|name| name.hash(key)).collect();
+        Self { school_id, person_id, deleted_at, known_by, has_upn }
+    }
+
+    /// Whether these names are theirs: one is enough. But under another unique pupil number an id alone is not: that of a child who
+    /// was adopted stays, and their record is a new one (case 15).
+    fn is(&self, names: &BTreeSet<Name>, key: &DataKey) -> bool {
+        let known = |name: &&Name| self.known_by.contains(&name.hash(key));
+        let upn = names.iter().find(|name| matches!(name, Name::Upn(_)));
+        let has_another = self.has_upn && upn.is_some_and(|upn| !known(&upn));
+        names.iter().filter(known).any(|name| !has_another || matches!(name, Name::Likeness(_)))
     }
 
     /// Whether it has been kept long enough.
@@ -62,10 +99,10 @@ impl Record for DeletedPerson {
     }
 }
 
-/// What a school's deleted people were known by.
+/// Whom a school's office has deleted.
 #[derive(Clone, Debug, Default)]
 pub struct Deleted {
-    known_by: BTreeSet<String>,
+    people: Vec<DeletedPerson>,
     /// Hashes what is asked for; none where nobody was deleted.
     key: Option<Arc<DataKey>>,
 }
@@ -73,44 +110,64 @@ pub struct Deleted {
 impl Deleted {
     /// Whether nobody was deleted.
     pub const fn is_empty(&self) -> bool {
-        self.key.is_none()
+        self.people.is_empty()
     }
 
     /// Adds somebody; `key` is the school's.
     pub fn add(&mut self, key: &Arc<DataKey>, person: DeletedPerson) {
         self.key.get_or_insert_with(|| Arc::clone(key));
-        self.known_by.extend(person.known_by);
+        self.people.push(person);
     }
 
-    /// Whether anybody was known by one of these names.
-    pub fn has(&self, names: &BTreeSet<String>) -> bool {
-        self.key.as_ref().is_some_and(|key| names.iter().any(|name| self.known_by.contains(&hash(key, name))))
+    /// Whether these are the names of anybody among them.
+    pub fn has(&self, names: &BTreeSet<Name>) -> bool {
+        self.key.as_ref().is_some_and(|key| self.people.iter().any(|person| person.is(names, key)))
     }
-}
-
-fn hash(key: &DataKey, name: &str) -> String {
-    key.blind("deleted", name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn names(names: &[&str]) -> BTreeSet<Name> {
+        let name = |name: &&str| match name.split_once(' ') {
+            Some(("upn", text)) => Name::Upn(text.to_owned()),
+            Some(("id", text)) => Name::Id(text.to_owned()),
+            _ => Name::Likeness((*name).to_owned()),
+        };
+        names.iter().map(name).collect()
+    }
+
     #[test]
     fn whoever_was_deleted_is_known_by_any_of_their_names_and_by_nothing_else() {
         let (ours, theirs) = (Arc::new(DataKey::new(&[1; 32])), DataKey::new(&[2; 32]));
         let at = Timestamp::UNIX_EPOCH;
-        let (school, mary) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]));
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let (school, person) = (SchoolId::new(at, &[1; 10]), PersonId::new(at, &[2; 10]));
         let mut deleted = Deleted::default();
-        assert!(deleted.is_empty() && !deleted.has(&names(&["a"])));
-        let record = DeletedPerson::new((school, &ours), mary, &names(&["a", "b"]), at);
+        assert!(deleted.is_empty() && !deleted.has(&names(&["id 7"])));
+        let record = DeletedPerson::new((school, &ours), person, &names(&["id 7", "mary"]), at);
         let text = serde_json::to_string(&record).unwrap();
-        assert!(text.contains(&ours.blind("deleted", "a")) && !text.contains("\"a\""), "{text}");
-        assert!(!text.contains(&theirs.blind("deleted", "a")), "another school's key gives another hash");
+        let of_mary = Name::Likeness("mary".to_owned());
+        assert!(text.contains(&of_mary.hash(&ours)) && !text.contains("mary"), "{text}");
+        assert!(!text.contains(&of_mary.hash(&theirs)), "another school's key gives another hash");
+        assert_eq!(format!("{of_mary:?}"), "Name(***)");
         deleted.add(&ours, record);
-        assert!(!deleted.is_empty() && deleted.has(&names(&["x", "a"])) && deleted.has(&names(&["b"])));
-        assert!(!deleted.has(&names(&["x"])) && !deleted.has(&names(&[])));
+        deleted
+            .add(&ours, DeletedPerson::new((school, &ours), person, &names(&["id 8", "upn A", "ann"]), at));
+        for (of, is) in [
+            (&["id 7", "x"][..], true),
+            (&["mary"], true),
+            (&["id 7", "upn B"], true),
+            (&["x", "upn B"], false),
+            (&[], false),
+            (&["id 8"], true),
+            (&["id 8", "upn A"], true),
+            // Another number says that the id is another child's, or the child another's; unless all else is the same.
+            (&["id 8", "upn B"], false),
+            (&["id 8", "upn B", "ann"], true),
+        ] {
+            assert_eq!(deleted.has(&names(of)), is, "{of:?}");
+        }
     }
 
     #[test]
@@ -122,6 +179,7 @@ mod tests {
             person_id: PersonId::new(at, &[2; 10]),
             deleted_at: at,
             known_by: BTreeSet::new(),
+            has_upn: false,
         };
         assert!(
             !record.is_due(at + crate::time::days(2_556)) && record.is_due(at + crate::time::days(2_557))

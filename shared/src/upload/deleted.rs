@@ -9,16 +9,17 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     finding::{Code, Finding},
     identity::{Is, Who},
+    intake::UPN,
     plan::{HeldBecause, Planner},
     roll::{Identity, Roll, contact_points_of, family_key, full_fold, pupil_key},
 };
 use crate::{
     id::PersonId,
-    person::{Person, Role, SourceId, store::Directory},
+    person::{Person, Role, SourceId, deleted::Name, store::Directory},
 };
 
 /// What somebody of the directory is known by, and nobody else: of two records of one person the office may delete one.
-pub fn names_of(directory: &Directory, id: PersonId) -> BTreeSet<String> {
+pub fn names_of(directory: &Directory, id: PersonId) -> BTreeSet<Name> {
     let Some(person) = directory.person(id) else { return BTreeSet::new() };
     let families = directory.families();
     let mut own = names(directory, &families, id, person);
@@ -50,7 +51,7 @@ pub(super) fn deleted(
     let asked: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).collect();
     let names = directory.visible_people().flat_map(|(id, person)| names(directory, families, id, person));
     let held: BTreeSet<_> = names.filter(|name| asked.contains(name)).collect();
-    let is_deleted = |names: &BTreeSet<String>| directory.deleted.has(&(names - &held));
+    let is_deleted = |names: &BTreeSet<Name>| directory.deleted.has(&(names - &held));
     found.iter().filter(|(_, names)| is_deleted(names)).map(|(at, _)| *at).collect()
 }
 
@@ -59,7 +60,7 @@ fn names(
     families: &HashMap<PersonId, Vec<PersonId>>,
     id: PersonId,
     person: &Person,
-) -> BTreeSet<String> {
+) -> BTreeSet<Name> {
     let mut names = own(person);
     if !person.source_ids.is_empty() && !person.is_known_without_id {
         return names;
@@ -72,7 +73,7 @@ fn names(
             names.extend(ids.chain([likeness(pupil)]).map(|pupil| in_family(&key, &pupil)));
         }
     } else {
-        names.insert(likeness(person));
+        names.insert(Name::Likeness(likeness(person)));
     }
     names
 }
@@ -93,7 +94,7 @@ impl Planner<'_> {
 }
 
 /// What an entry of a file is known by.
-fn names_in(roll: &Roll, at: usize) -> BTreeSet<String> {
+fn names_in(roll: &Roll, at: usize) -> BTreeSet<Name> {
     let person = &roll.people[at].value;
     let mut names = own(person);
     let pupil_of = |pupil: usize| match roll.identity(pupil) {
@@ -103,7 +104,7 @@ fn names_in(roll: &Roll, at: usize) -> BTreeSet<String> {
     for identity in roll.identities(at) {
         match identity {
             Identity::Id(_) => {}
-            Identity::Likeness(_) => drop(names.insert(likeness(person))),
+            Identity::Likeness(_) => drop(names.insert(Name::Likeness(likeness(person)))),
             Identity::InFamily(pupil, key) => drop(names.insert(in_family(key, &pupil_of(pupil)))),
         }
     }
@@ -111,15 +112,21 @@ fn names_in(roll: &Roll, at: usize) -> BTreeSet<String> {
 }
 
 /// What somebody is known by wherever they stand.
-fn own(person: &Person) -> BTreeSet<String> {
-    let mut names: BTreeSet<_> =
-        person.source_ids.iter().map(|id| format!("{}\0{}", person.role.word(), by_id(id))).collect();
+fn own(person: &Person) -> BTreeSet<Name> {
+    let mut names: BTreeSet<_> = person
+        .source_ids
+        .iter()
+        .map(|id| match id.source.as_str() {
+            UPN => Name::Upn(id.id.to_string()),
+            _ => Name::Id([person.role.word(), &by_id(id)].join("\0")),
+        })
+        .collect();
     let has_both = !person.name.given().is_empty() && !person.name.family().is_empty();
     if person.role == Role::Pupil {
-        names.extend((has_both && person.date_of_birth.is_some()).then(|| likeness(person)));
+        names.extend((has_both && person.date_of_birth.is_some()).then(|| Name::Likeness(likeness(person))));
     } else if has_both {
         let name = full_fold(&person.name);
-        let reached = |point| ["reached", person.role.word(), &name, point].join("\0");
+        let reached = |point| Name::Likeness(["reached", person.role.word(), &name, point].join("\0"));
         names.extend(contact_points_of(person).map(reached));
     }
     names
@@ -134,8 +141,8 @@ fn likeness(person: &Person) -> String {
     ["likeness", person.role.word(), &alike].join("\0")
 }
 
-fn in_family(key: &str, pupil: &str) -> String {
-    ["in family", key, pupil].join("\0")
+fn in_family(key: &str, pupil: &str) -> Name {
+    Name::Likeness(["in family", key, pupil].join("\0"))
 }
 
 #[cfg(test)]

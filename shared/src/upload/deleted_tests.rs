@@ -132,7 +132,9 @@ fn without_ids_the_deleted_are_told_by_what_stands_in_for_them() {
     let id = PersonId::new(now(), &[5; 10]);
     let sam = Person::named(Role::Staff, PersonName::new("Sam", "Hill"));
     directory.people.insert(id, crate::person::made_up::stored(sam));
-    assert_eq!(names_of(&directory, id).into_iter().collect::<Vec<_>>(), ["likeness\0staff\0sam\0hill"]);
+    assert!(
+        names_of(&directory, id).into_iter().eq([Name::Likeness("likeness\0staff\0sam\0hill".to_owned())])
+    );
 }
 
 #[test]
