@@ -118,55 +118,59 @@ def email(text):
 
 
 def read(path):
-    rows, found, pupils, contacts, links = 0, collections.Counter(), {}, {}, {}
+    found, pupils, contacts, links = [], {}, {}, {}
     with open(path, encoding="utf-8-sig", newline="") as file:
         records = list(csv.DictReader(file))
     layouts = ("%m/%d/%Y" if month_comes_first(records) else "%d/%m/%Y", "%Y-%m-%d")
-    for row in records:
-        rows += 1
+    for line, row in enumerate(records, 2):
         for column, text in row.items():
             if column and text and is_garbled(text):
-                found["text_garbled"] += 1
+                found.append((line, column, "text_garbled"))
                 row[column] = ""
         name = tidy(row["StudentForename"]), tidy(row["StudentSurname"])
         if not any(name):
-            found["name_missing"] += 1
+            found.append((line, "", "name_missing"))
         day, fault = (None, None) if is_blank(row["DOB"]) else born(row["DOB"].strip(), layouts)
         year = "" if is_blank(row["Year"]) else year_group(row["Year"])
         key = row["StudentID"] or (*map(fold, name), day)
-        first = pupils.setdefault(key, (rows, name, day, year, tidy(row["Reg"] or "")))
-        if first[0] == rows:
-            found[fault or "year_unlikely"] += bool(fault) or is_year_unlikely(day, year)
+        first = pupils.setdefault(key, (line, name, day, year, tidy(row["Reg"] or "")))
+        if first[0] == line:
+            if fault or is_year_unlikely(day, year):
+                found.append((line, "DOB", fault or "year_unlikely"))
         elif fold(first[1][0]) != fold(name[0]):
-            found["id_reused"] += 1
+            found.append((line, "", "id_reused"))
             continue
         name = tidy(row["ContactForename"] or ""), tidy(row["ContactSurname"] or "")
         number, of_number = (None, []) if is_blank(row["MobileNumber"]) else phone(row["MobileNumber"])
         address, of_address = (None, []) if is_blank(row["PrimaryEmail"]) else email(row["PrimaryEmail"])
-        found.update(of_number + of_address)
+        found += [(line, "MobileNumber", code) for code in of_number]
+        found += [(line, "PrimaryEmail", code) for code in of_address]
         if not any(name) and not number and not address:
             continue
         who = row["ContactID"] or (key, *map(fold, name))
-        first = contacts.setdefault(who, (rows, tidy(row["Title"] or ""), name, set()))
+        first = contacts.setdefault(who, (line, tidy(row["Title"] or ""), name, set()))
         if fold(first[2][0]) != fold(name[0]):
-            found["id_reused"] += 1
+            found.append((line, "ContactID", "id_reused"))
             continue
         first[3].update(point for point in (number, address) if point)
         priority = row["Priority"]
         priority = int(priority) if priority and priority.isdigit() and 0 < int(priority) < 255 else None
         links.setdefault((key, who), (fold(row["Relationship"] or ""), priority))
     holders = collections.Counter(point for contact in contacts.values() for point in contact[3])
-    found["shared_contact_point"] = sum(count > 8 for count in holders.values())
+    for shared in (point for point, count in holders.items() if count > 8):
+        line = min(contact[0] for contact in contacts.values() if shared in contact[3])
+        found.append((line, "", "shared_contact_point"))
     reached = {key for key, who in links if contacts[who][3]}
-    found["no_contact"] = len(pupils.keys() - reached)
-    return rows, len(pupils), len(contacts), len(links), found.total()
+    found += [(pupils[key][0], "", "no_contact") for key in pupils.keys() - reached]
+    found.sort()
+    return len(records), len(pupils), len(contacts), len(links), found
 
 
 def main():
     started = time.process_time_ns()
     rows, pupils, contacts, links, findings = read(sys.argv[1])
     cpu = time.process_time_ns() - started
-    told = {"rows": rows, "pupils": pupils, "contacts": contacts, "links": links, "findings": findings, "cpu_ns": cpu}
+    told = {"rows": rows, "pupils": pupils, "contacts": contacts, "links": links, "findings": len(findings), "cpu_ns": cpu}
     print(json.dumps(told))
 
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -35,6 +36,7 @@ const INSTRUCTIONS: &str = "instructions per row of 22 columns";
 const GROWTH: &str = "reading and planning a whole file";
 const PYTHON: &str = "beside Python's csv, phonenumbers and email-validator";
 const LIKENESS: &str = "likeness on FEBRL's set 3";
+const NO_VALGRIND: &str = "valgrind is not installed";
 
 const TIMES_BARE: (f64, &str) = (4.0, "<= 4x bare");
 const PEAK: (f64, &str) = (256.0, "<= 256 MB");
@@ -50,7 +52,7 @@ pub fn measure(binaries: &Binaries, dir: &Path) -> Vec<Figure> {
         Ok(files) => {
             let mut figures = part(INSTRUCTIONS, ingest.instructions(&files, &dir));
             figures.extend(part(GROWTH, ingest.growth(&files)));
-            figures.extend(part(PYTHON, ingest.beside_python(&files[1])));
+            figures.extend(part(PYTHON, ingest.beside_python(&files, &dir)));
             figures
         }
         Err(error) => part("reading a file", Err(error)),
@@ -104,22 +106,13 @@ impl Ingest {
         command
     }
 
-    /// Counted over the rows by which one file is longer than another.
     fn instructions(&self, files: &[PathBuf; 3], dir: &Path) -> Result<Vec<Figure>> {
         if !callgrind::is_installed() {
-            return Ok(vec![Figure::skipped(INSTRUCTIONS, "reading a row", "valgrind is not installed")]);
+            return Ok(vec![Figure::skipped(INSTRUCTIONS, "reading a row", NO_VALGRIND)]);
         }
         let step = Step::start("Counting the instructions of a row");
-        let per_row = |what: &str| -> Result<u64> {
-            step.note(what);
-            let total = |file: &Path| -> Result<u64> {
-                let count = Count::new(dir)?;
-                run(count.command(&self.binary).arg(what).arg(file))?;
-                count.total()
-            };
-            Ok(total(&files[1])?.saturating_sub(total(&files[0])?) / (MANY - FEW) as u64)
-        };
-        let (bare, read) = (per_row("bare")?, per_row("read")?);
+        let count = |what: &str| per_row(&self.binary, what.as_ref(), files, dir);
+        let (bare, read) = (count("bare")?, count("read")?);
         step.done();
         let (value, times) = (ratio(bare, 1), ratio(read, bare));
         Ok(vec![
@@ -159,13 +152,13 @@ impl Ingest {
         Ok(figures)
     }
 
-    /// CPU time of both on one file, moments apart; neither counts the start of its process.
-    fn beside_python(&self, file: &Path) -> Result<Vec<Figure>> {
-        let python = venv::bench()?;
+    /// The same file read by both. What one takes of the other is counted: CPU time, in which neither counts the start of its process,
+    /// is of this machine and this moment.
+    fn beside_python(&self, files: &[PathBuf; 3], dir: &Path) -> Result<Vec<Figure>> {
+        let (python, script) = (venv::bench()?, paths::runner().join("bench_ingest.py"));
         let step = Step::start("Reading the same file with Python");
-        let theirs = run(Command::new(python).arg(paths::runner().join("bench_ingest.py")).arg(file))?;
-        let ours = run(&mut self.command("read", file))?;
-        step.done();
+        let theirs = run(Command::new(&python).arg(&script).arg(&files[1]))?;
+        let ours = run(&mut self.command("read", &files[1]))?;
         for what in ["rows", "pupils", "contacts", "links", "findings"] {
             let (ours, theirs) = (number(&ours, what)?, number(&theirs, what)?);
             // They differ over a handful of damaged rows, and columns that are left behind; by more than that they would not have
@@ -174,10 +167,22 @@ impl Ingest {
                 return Err(Error::Failed(format!("{what}: {ours} here and {theirs} in Python")));
             }
         }
-        let (ours, theirs) = (number(&ours, "cpu_ns")?, number(&theirs, "cpu_ns")?);
-        let times = ratio(theirs, ours);
+        let times = ratio(number(&theirs, "cpu_ns")?, number(&ours, "cpu_ns")?);
         let what = format!("{MANY} rows: CPU time of Python's over ours");
-        Ok(vec![Figure::at_least(PYTHON, what, times, format!("{times:.0}x"), TIMES_PYTHON)])
+        let mut figures = vec![Figure::stated(PYTHON, what, times, format!("{times:.0}x"))];
+        let what = "instructions of a row: Python's over ours";
+        figures.push(if callgrind::is_installed() {
+            step.note("counting its instructions");
+            let theirs = per_row(&python, script.as_ref(), files, dir)?;
+            let ours = per_row(&self.binary, "read".as_ref(), files, dir)?;
+            let times = ratio(theirs, ours);
+            Figure::at_least(PYTHON, what, times, format!("{theirs} = {times:.0}x {ours}"), TIMES_PYTHON)
+                .of(BTreeMap::from([("python".to_owned(), theirs), ("read".to_owned(), ours)]))
+        } else {
+            Figure::skipped(PYTHON, what, NO_VALGRIND)
+        });
+        step.done();
+        Ok(figures)
     }
 
     /// FEBRL replaces given names and dates of birth by others, which in a school are twins, fathers and sons. Whether likeness finds
@@ -215,6 +220,17 @@ impl Ingest {
         }
         Ok(figures)
     }
+}
+
+/// The instructions of a program that reads a file, counted over the rows by which one is longer than another.
+fn per_row(program: &Path, argument: &OsStr, files: &[PathBuf; 3], dir: &Path) -> Result<u64> {
+    let total = |file: &Path| -> Result<u64> {
+        let count = Count::new(dir)?;
+        // Python hashes names in another way each time, unless it is told not to.
+        run(count.command(program).arg(argument).arg(file).env("PYTHONHASHSEED", "0"))?;
+        count.total()
+    };
+    Ok(total(&files[1])?.saturating_sub(total(&files[0])?) / (MANY - FEW) as u64)
 }
 
 /// Runs something that prints one JSON object and nothing else to standard output.
