@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use memchr::{memchr_iter, memchr2_iter, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3};
+use wide::u8x16;
 
 use super::{
     MAX_ROWS, Refusal,
@@ -74,6 +75,8 @@ impl<'b> Delimited<'b> {
                 (said, Cow::Owned(text))
             }
         };
+        // Where cells are is kept in four bytes each.
+        number(text.len() + 1)?;
         let (separator, usual_width) = separator(&text, said);
         let text = without_spaces_before_quotes(text, separator);
         let mut parser = Parser::new(&text, separator, usual_width);
@@ -228,11 +231,6 @@ fn swallows_rows(record: &[u8], separator: u8, usual_width: u32) -> Option<u32> 
     None
 }
 
-/// Looks at every byte, which is faster than to stop at the first where there hardly ever is one.
-fn holds(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(0, |found, byte| found | u8::from(is(*byte))) != 0
-}
-
 struct Parser<'t> {
     text: &'t str,
     /// How much of it is read.
@@ -241,7 +239,6 @@ struct Parser<'t> {
     row: u32,
     separator: u8,
     usual_width: u32,
-    has_nul: bool,
     reader: Reader,
     /// The record at hand, where it has quotation marks, and where its cells end.
     record: Vec<u8>,
@@ -257,7 +254,6 @@ impl<'t> Parser<'t> {
             row: 1,
             separator,
             usual_width,
-            has_nul: holds(text.as_bytes(), |byte| byte == 0),
             reader: ReaderBuilder::new().delimiter(separator).build(),
             record: vec![0; 256],
             record_ends: vec![0; 64],
@@ -286,21 +282,23 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads a line that has no quotation marks, as nearly all do: what the reader would make of it is plain, and several times as
-    /// dear. False where it has, and where only the reader knows (at the very beginning it passes over a byte order mark).
+    /// dear. False where it has, at the very end, and where only the reader knows (at the very beginning it passes over a byte order mark).
     fn plain(&mut self) -> Result<bool, Refusal> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = memchr3(b'"', b'\r', b'\n', rest).unwrap_or(rest.len());
-        if self.at == 0 || self.has_nul || rest.get(length) == Some(&b'"') {
+        if self.at == 0 {
             return Ok(false);
         }
-        // Before anything is added to where it stands.
-        number(self.at + length + 1)?;
+        let rest = &self.text.as_bytes()[self.at..];
         let (start, bounds) = (number(self.at)?, &mut self.records.bounds);
         let before = bounds.len();
         bounds.push(start);
-        let may_be_garbled =
-            each_place(&rest[..length], self.separator, |place| bounds.push(start + place + 1));
-        bounds.push(number(self.at + length)? + 1);
+        let line = each_place(rest, self.separator, |place| bounds.push(start + place + 1));
+        let Some((length, may_be_garbled)) =
+            line.filter(|(length, _)| !matches!(rest.get(*length as usize), Some(b'"' | 0)))
+        else {
+            bounds.truncate(before);
+            return Ok(false);
+        };
+        bounds.push(start + length + 1);
         let width = number(bounds.len() - before - 1)?;
         // Of the cells at the end that are empty, none is kept.
         while let [.., one, other] = bounds[before..]
@@ -308,7 +306,7 @@ impl<'t> Parser<'t> {
         {
             bounds.pop();
         }
-        self.at += rest.len().min(length + 1);
+        self.at += length as usize + 1;
         self.keep(before, Line { row: self.row, bounds: 0, width, is_plain: true, may_be_garbled })?;
         Ok(true)
     }
@@ -316,7 +314,7 @@ impl<'t> Parser<'t> {
     /// Reads a record whose quotation marks all stand around cells, or doubled in them, with at most one line end in each. False where
     /// it is another, and only the reader knows.
     fn quoted(&mut self) -> Result<bool, Refusal> {
-        if self.at == 0 || self.has_nul {
+        if self.at == 0 {
             return Ok(false);
         }
         let (from, before) = (self.records.unmarked.len(), self.records.bounds.len());
@@ -337,7 +335,7 @@ impl<'t> Parser<'t> {
                 Some(_) => break false,
             }
         };
-        if !is_whole {
+        if !is_whole || self.records.unmarked.as_bytes()[from..].contains(&0) {
             self.records.unmarked.truncate(from);
             self.records.bounds.truncate(before);
             return Ok(false);
@@ -401,13 +399,11 @@ impl<'t> Parser<'t> {
         }
         let (row, record) = (self.row, &self.record[..used]);
         let ends = &self.record_ends[..width];
-        if self.has_nul
-            && let Some(nul) = record.iter().position(|byte| *byte == 0)
-        {
+        if let Some(nul) = memchr(0, record) {
             let column = number(ends.partition_point(|end| *end <= nul) + 1)?;
             return Err(Refusal::NulCharacter { row, column });
         }
-        if holds(record, |byte| matches!(byte, b'\r' | b'\n'))
+        if memchr2(b'\r', b'\n', record).is_some()
             && let Some(column) =
                 swallows_rows(&self.text.as_bytes()[begin..self.at], self.separator, self.usual_width)
         {
@@ -461,40 +457,35 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Visits every place of a byte below 128 in a line of less than 4 GiB, and tells what [`may_be_garbled`] does of it. Eight bytes at a
-/// time: a row has twenty separators, too close to each other for a search for the next to pay.
-fn each_place(line: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> bool {
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The highest bit of every byte that is another: adding carries into it from any other bit, and never beyond.
-    let is = |word: u64, byte: u8| {
-        let differs = word ^ u64::from_ne_bytes([byte; 8]);
-        !(((differs & !TOPS) + !TOPS) | differs) & TOPS
-    };
-    let (mut before, mut garbled) = (0, 0);
-    let mut word = |from: u32, word: u64| {
-        let mut places = is(word, byte);
+/// Visits every place of a byte in the line at the front of a text of less than 4 GiB, as far as it is plain: up to its end, a quotation
+/// mark or a NUL character. Tells how far that is, and whether anything of it [`may_be_garbled`]; nothing of the last few bytes of a text.
+/// Sixteen bytes at a time: a row has twenty separators, too close to each other for a search for the next to pay.
+fn each_place(text: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> Option<(u32, bool)> {
+    let (mut from, mut before, mut garbled) = (0, 0, 0);
+    for chunk in text.as_chunks().0 {
+        let bytes = u8x16::new(*chunk);
+        let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+        let stops = (is(b'\n') | is(b'\r') | is(b'"') | is(0)).to_bitmask();
+        let line = (stops & stops.wrapping_neg()).wrapping_sub(1);
+        let mut places = is(byte).to_bitmask() & line;
         while places != 0 {
-            visit(from + places.trailing_zeros() / 8);
+            visit(from + places.trailing_zeros());
             places &= places - 1;
         }
-        let beyond = word & TOPS;
+        // The highest bit of every byte that is not ASCII.
+        let beyond = bytes.to_bitmask() & line;
         if beyond != 0 {
-            // Three in a row, the two before this word among them.
-            garbled |= beyond & (beyond << 8 | before >> 56) & (beyond << 16 | before >> 48) | is(word, 0xc2);
+            // Three in a row, the two before these sixteen among them.
+            let third = beyond & (beyond << 1 | before >> 15) & (beyond << 2 | before >> 14);
+            garbled |= third | is(0xc2).to_bitmask() & line;
         }
         before = beyond;
-    };
-    let (words, rest) = line.as_chunks::<8>();
-    let mut from = 0;
-    for bytes in words {
-        word(from, u64::from_le_bytes(*bytes));
-        from += 8;
+        if stops != 0 {
+            return Some((from + stops.trailing_zeros(), garbled != 0));
+        }
+        from += 16;
     }
-    // What is left is filled up with what is neither.
-    let mut last = [!byte & 0x7f; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    word(from, u64::from_le_bytes(last));
-    garbled != 0
+    None
 }
 
 fn number(count: usize) -> Result<u32, Refusal> {
