@@ -45,25 +45,22 @@ impl FromStr for EmailAddress {
     /// digits and hyphens, a top-level domain of letters. A host in other letters is kept as the mail system writes it (`xn--…`).
     /// Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let text = if text.is_ascii() {
-            bare(text).to_ascii_lowercase()
+        let mut text: CompactString = if text.is_ascii() {
+            bare(text).into()
         } else {
-            encoded(visible(text).trim()).ok_or(EmailError)?
+            encoded(visible(text).trim()).ok_or(EmailError)?.into()
         };
+        text.make_ascii_lowercase();
         let (local, host) = split(&text, b'@').ok_or(EmailError)?;
-        let (name, tld) = split(host, b'.').ok_or(EmailError)?;
-        let tld_ok = tld.starts_with("xn--")
-            || ((2..=MAX_LABEL).contains(&tld.len()) && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        if local.len() > MAX_LOCAL
-            || host.len() > MAX_HOST
-            || !are_atoms(local, MAX_LOCAL, IN_ATOM, IN_ATOM)
-            || !are_atoms(name, MAX_LABEL, IN_HOST, LETTER)
-            || !are_atoms(tld, MAX_LABEL, IN_HOST, LETTER)
-            || !tld_ok
-        {
-            return Err(EmailError);
-        }
-        Ok(Self(text.into()))
+        let (_, tld) = split(host, b'.').ok_or(EmailError)?;
+        let is_sound = local.len() <= MAX_LOCAL
+            && host.len() <= MAX_HOST
+            && are_atoms(local, &IN_LOCAL)
+            && are_atoms(host, &IN_HOST)
+            && (host.len() <= MAX_LABEL || host.split('.').all(|label| label.len() <= MAX_LABEL))
+            && (tld.starts_with("xn--")
+                || tld.len() >= 2 && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        if is_sound { Ok(Self(text)) } else { Err(EmailError) }
     }
 }
 
@@ -79,55 +76,48 @@ fn split(text: &str, last: u8) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Whether text is parts between dots of what may be `inside` them, none empty or longer than `most`, and each with an end on either side
-/// that may be one.
-fn are_atoms(text: &str, most: usize, inside: u8, end: u8) -> bool {
-    let text = text.as_bytes();
-    let is_atom = |part: &[u8]| match part {
-        [] => false,
-        [first, .., last] if part.len() <= most => kind(*first) & kind(*last) & end != 0,
-        [only] => kind(*only) & end != 0,
-        _ => false,
-    };
-    let (mut from, mut kinds) = (0, inside);
-    for (at, byte) in text.iter().enumerate() {
-        if *byte == b'.' {
-            if !is_atom(&text[from..at]) {
-                return false;
-            }
-            from = at + 1;
-        } else {
-            kinds &= kind(*byte);
-        }
+/// Whether text is parts between dots, none empty, of what `kinds` allows where.
+fn are_atoms(text: &str, kinds: &[u8; 256]) -> bool {
+    let kind = |byte: u8| kinds[usize::from(byte)];
+    // Before the first and behind the last is as at a dot.
+    let (mut before, mut wrong) = (kind(b'.'), 0);
+    for byte in text.bytes() {
+        let kind = kind(byte);
+        wrong |= kind & NOWHERE | before & kind >> 2;
+        before = kind;
     }
-    kinds != 0 && is_atom(&text[from..])
+    wrong | before & kind(b'.') >> 2 == 0
 }
 
-const fn kind(byte: u8) -> u8 {
-    KINDS[byte as usize]
-}
+/// What may stand in no part.
+const NOWHERE: u8 = 1 << 4;
+/// What must not stand before what: a byte's two lowest bits say what it is, the next two behind which of those it must not stand.
+const DOT_IN_LOCAL: u8 = 0b01_01;
+const DOT_IN_HOST: u8 = 0b11_01;
+const HYPHEN_IN_HOST: u8 = 0b01_10;
+/// A part before the `@` is what RFC 5322 calls `atext`, one of a host letters and digits with hyphens between them. Looked up, because
+/// every byte of every address is asked about.
+const IN_LOCAL: [u8; 256] = kinds(b"!#$%&'*+/=?^_`{|}~", DOT_IN_LOCAL, 0);
+const IN_HOST: [u8; 256] = kinds(b"", DOT_IN_HOST, HYPHEN_IN_HOST);
 
-/// What may stand in a part of an address without quotation marks, but for the dot (RFC 5322's `atext`).
-const IN_ATOM: u8 = 1;
-/// A letter or digit.
-const LETTER: u8 = 2;
-/// What may stand in a part of a host.
-const IN_HOST: u8 = 4;
-/// What each byte may be: looked up, because every byte of every address is asked about.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
+const fn kinds(signs: &[u8], dot: u8, hyphen: u8) -> [u8; 256] {
+    let mut kinds = [NOWHERE; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        kinds[byte as usize] = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => IN_ATOM | LETTER | IN_HOST,
-            b'-' => IN_ATOM | IN_HOST,
-            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => IN_ATOM,
-            _ => 0,
-        };
+        if byte.is_ascii_alphanumeric() {
+            kinds[byte as usize] = 0;
+        }
         byte += 1;
     }
+    let mut at = 0;
+    while at < signs.len() {
+        kinds[signs[at] as usize] = 0;
+        at += 1;
+    }
+    kinds[b'.' as usize] = dot;
+    kinds[b'-' as usize] = hyphen;
     kinds
-};
+}
 
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -175,7 +175,7 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
     let raw = if raw.is_ascii() { Cow::Borrowed(raw) } else { Cow::Owned(raw.replace(APOSTROPHES, "'")) };
     let is_filler = |text: &str| {
-        text.starts_with(['n', 'e', 'u', 't', 'N', 'E', 'U', 'T'])
+        matches!(text.as_bytes(), [b'n' | b'e' | b'u' | b't' | b'N' | b'E' | b'U' | b'T', ..])
             && FILLERS.iter().any(|filler| {
                 text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler))
             })
