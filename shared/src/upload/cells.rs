@@ -1,5 +1,7 @@
 //! Rows of cells: what every kind of table is read through.
 
+use std::ops::Range;
+
 use super::Refusal;
 
 /// The most columns that are looked at. Real files have fewer than a hundred.
@@ -63,6 +65,13 @@ impl<'c> Cells<'c> {
     pub fn get(self, index: usize) -> &'c str {
         let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
         self.text.get(*from as usize..(to - self.between) as usize).unwrap_or_default()
+    }
+
+    /// Those of columns side by side, as one text, and where in the row's text each begins and the last ends; none where it has fewer.
+    pub(super) fn run(self, columns: &Range<usize>) -> Option<(&'c str, &'c [u32])> {
+        let bounds = self.bounds.get(columns.start..=columns.end)?;
+        let (from, to) = (bounds.first()?, bounds.last()?);
+        Some((self.text.get(*from as usize..(to - self.between) as usize)?, bounds))
     }
 
     /// All of them.

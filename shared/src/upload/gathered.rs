@@ -14,7 +14,6 @@ use super::{
     index::Index,
     likeness,
     roll::{Entry, Identity, Key, Referred, Roll, contact_points_of, full_fold},
-    row::LastPupil,
     store::Scope,
 };
 use crate::person::{Person, Role, phone::PhoneKind};
@@ -23,7 +22,6 @@ impl Roll {
     /// What can only be said once every row is in.
     pub(super) fn close(&mut self) {
         self.index = Index::default();
-        self.last = LastPupil::default();
         self.disputed.clear();
         let joined = self.join_duplicates();
         self.arrange(&joined);

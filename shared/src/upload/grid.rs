@@ -3,7 +3,7 @@
 //! Two passes. The first finds the header and looks at every date, because one day above 12 at the end decides how all dates
 //! before it are read; the second hands the rows over.
 
-use std::{collections::BTreeMap, fmt::Write, mem};
+use std::{collections::BTreeMap, fmt::Write, iter, mem};
 
 use super::{
     Refusal,
@@ -15,6 +15,8 @@ use super::{
     layout::{self, Held, Layout, Whose},
     persons,
     plan::HeldBecause,
+    repeated::Repeated,
+    row::Shape,
 };
 use crate::{
     person::{Role, name::is_invisible},
@@ -150,6 +152,12 @@ struct Slot {
     take: Take,
 }
 
+/// What is said of one of a row's contacts, and which cells are which: those of the pupil come first.
+struct Contact {
+    slots: Vec<Slot>,
+    shape: Shape,
+}
+
 /// A column whose dates have to be read here, and the day of the row at hand.
 struct Days {
     index: usize,
@@ -164,8 +172,10 @@ struct Rows {
     layout: Layout,
     /// What is said once a row.
     shared: Vec<Slot>,
-    /// What is said of each contact.
-    contacts: Vec<Vec<Slot>>,
+    /// Which cells are which where there is no contact, and what the last row said of its pupil.
+    alone: Shape,
+    pupil: Repeated,
+    contacts: Vec<Contact>,
     /// Where a column says what each row's person is: the columns for each role.
     roles: BTreeMap<Role, Vec<Slot>>,
     days: Vec<Days>,
@@ -182,6 +192,8 @@ impl Rows {
         let header = layout.header;
         let mut rows = Self {
             shared: Vec::new(),
+            alone: Shape::of(iter::empty()),
+            pupil: Repeated::default(),
             contacts: Vec::new(),
             roles: BTreeMap::new(),
             days: Vec::new(),
@@ -210,6 +222,11 @@ impl Rows {
                 }
             }
         }
+        let shared = || rows.shared.iter().map(|slot| slot.place);
+        rows.alone = Shape::of(shared());
+        if shared().all(|place| place.column.role == Role::Pupil) {
+            rows.pupil = Repeated::new(rows.shared.iter().map(|slot| slot.index));
+        }
         for (which, mut slots) in contacts {
             let relationship = Column { role: Role::Contact, field: Field::Relationship };
             if let (Which::Parent(word), Some(first)) = (which, slots.first().copied())
@@ -220,7 +237,8 @@ impl Rows {
                 slots.push(Slot { index: first.index, place, take: Take::Implied(word) });
             }
             slots.extend(&every);
-            rows.contacts.push(slots);
+            let shape = Shape::of(rows.shared.iter().chain(&slots).map(|slot| slot.place));
+            rows.contacts.push(Contact { slots, shape });
         }
         rows
     }
@@ -327,7 +345,7 @@ impl Rows {
         }
         self.begun = true;
         let width = self.layout.width;
-        if cells.len() < width || cells.iter().skip(width).any(|cell| !is_empty(cell)) {
+        if cells.len() < width || (width..cells.len()).any(|index| !is_empty(cells.get(index))) {
             intake.find(number, "", Code::RowRagged);
         }
         if let Some(column) = self.layout.role {
@@ -336,22 +354,32 @@ impl Rows {
         for days in &mut self.days {
             days.read(cells.get(days.index));
         }
+        let is_repeated = !cells.may_be_garbled() && intake.knows_pupil() && self.pupil.is_said_by(cells);
+        if !is_repeated {
+            self.pupil.keep(cells);
+        }
         let mut out = recycled(mem::take(&mut self.out));
-        self.take(number, cells, &self.shared, &mut out, intake);
+        if is_repeated {
+            out.extend(self.shared.iter().map(|slot| (slot.place, "")));
+        } else {
+            self.take(number, cells, &self.shared, &mut out, intake);
+        }
         let shared = out.len();
         let mut is_alone = true;
-        for contact in &self.contacts {
-            let mut is_there =
+        for Contact { slots, shape } in &self.contacts {
+            let is_there =
                 |slot: &Slot| !matches!(slot.take, Take::Implied(_)) && !is_empty(cells.get(slot.index));
-            if contact.iter().any(&mut is_there) {
+            if slots.iter().any(is_there) {
                 out.truncate(shared);
-                self.take(number, cells, contact, &mut out, intake);
-                intake.row(number, &out)?;
+                self.take(number, cells, slots, &mut out, intake);
+                // A second contact has the pupil of the first.
+                let is_repeated = is_repeated || !is_alone && self.pupil.is_possible();
+                intake.row_of(number, shape, &out, is_repeated)?;
                 is_alone = false;
             }
         }
         if is_alone {
-            intake.row(number, &out)?;
+            intake.row_of(number, &self.alone, &out, is_repeated)?;
         }
         self.out = recycled(out);
         Ok(())
@@ -366,7 +394,7 @@ impl Rows {
         out: &mut Vec<(Place, &'c str)>,
         intake: &mut Intake<'_>,
     ) {
-        for slot in slots {
+        out.extend(slots.iter().map(|slot| {
             let raw = cells.get(slot.index);
             let text = match slot.take {
                 Take::Text => raw,
@@ -375,11 +403,8 @@ impl Rows {
                 Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
                 Take::Implied(word) => word,
             };
-            // A pupil is handed over whole: that there is no name has to be seen.
-            if !text.is_empty() || slot.place.column.role == Role::Pupil {
-                out.push((slot.place, text));
-            }
-        }
+            (slot.place, text)
+        }));
         if cells.may_be_garbled() {
             intake.take_out_garbled(number, out);
         }

@@ -14,7 +14,7 @@ use super::{
     finding::{Code, Finding},
     plan::HeldBecause,
     roll::{Gone, Roll},
-    row::Row,
+    row::{Row, Shape},
     store::Scope,
 };
 use crate::{
@@ -222,6 +222,18 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Above [`MAX_ROWS`] rows the file is refused.
     pub fn row(&mut self, number: u32, cells: &[(Place, &str)]) -> Result<(), Refusal> {
+        self.row_of(number, &Shape::of(cells.iter().map(|(place, _)| *place)), cells, false)
+    }
+
+    /// As [`Self::row`], where it is known which cells are which, and whether the pupil's are those of the last row. If they are, and
+    /// that one [was sound](Self::knows_pupil), nothing need stand in them.
+    pub(super) fn row_of(
+        &mut self,
+        number: u32,
+        shape: &Shape,
+        cells: &[(Place, &str)],
+        is_repeated: bool,
+    ) -> Result<(), Refusal> {
         if self.last_row != Some(number) {
             if self.roll.rows == MAX_ROWS {
                 return Err(Refusal::TooManyRows);
@@ -229,8 +241,14 @@ impl<'a> Intake<'a> {
             self.roll.rows += 1;
             self.last_row = Some(number);
         }
-        self.roll.row(&Row::new(number, cells, self.today, &self.labels));
+        let (today, labels) = (self.today, self.labels.as_slice());
+        self.roll.row(&Row { number, cells, shape, is_repeated, today, labels });
         Ok(())
+    }
+
+    /// Whether the last row had a pupil, and nothing was found of them.
+    pub(super) const fn knows_pupil(&self) -> bool {
+        self.roll.last.is_some()
     }
 
     /// Notes something about a row, a column of it (an empty label: the row itself), or the file (row 0).

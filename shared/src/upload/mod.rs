@@ -32,6 +32,7 @@ pub mod oneroster;
 mod own_domain;
 mod persons;
 pub mod plan;
+mod repeated;
 pub mod roll;
 mod roster;
 mod row;

@@ -17,7 +17,7 @@ use super::{
     intake::UPN,
     likeness,
     plan::HeldBecause,
-    row::{LastPupil, Row, add, bit},
+    row::{Row, add, bit},
     store::Scope,
     ties::Ties,
 };
@@ -139,7 +139,7 @@ pub struct Roll {
     /// Where people are.
     pub(super) index: Index,
     /// The pupil of the last row, if the row was sound.
-    pub(super) last: LastPupil,
+    pub(super) last: Option<usize>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// How many rows there were.
@@ -243,7 +243,7 @@ impl Roll {
                 self.colleague(row, role);
             }
         }
-        if row.has_pupil() {
+        if row.has(Role::Pupil) {
             self.pupil_row(row);
         }
     }
@@ -285,10 +285,10 @@ impl Roll {
     }
 
     fn pupil_row(&mut self, row: &Row<'_>) {
-        if self.last.is(row) {
-            return self.contact(row, self.last.at);
+        if let (Some(pupil), true) = (self.last.take(), row.is_repeated) {
+            self.last = Some(pupil);
+            return self.contact(row, pupil);
         }
-        self.last.forget();
         let findings = self.findings.len();
         let name = self.full_name(row, Role::Pupil);
         if name.is_empty() {
@@ -297,7 +297,7 @@ impl Roll {
         let Some(pupil) = self.pupil(row, name) else { return };
         // What was found is found of every row.
         if self.findings.len() == findings {
-            self.last.keep(row, pupil);
+            self.last = Some(pupil);
         }
         self.contact(row, pupil);
     }
@@ -393,7 +393,7 @@ impl Roll {
             let [a, b, c, d, e] = YES_OR_NO;
             bit(a) | bit(b) | bit(c) | bit(d) | bit(e)
         };
-        if !row.says(role, ANY) {
+        if !row.has_any(role, ANY) {
             return;
         }
         for field in YES_OR_NO {

@@ -1,9 +1,6 @@
 //! What one row says about a person: cells to values and findings.
 
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use compact_str::CompactString;
 use jiff::civil::Date;
@@ -30,52 +27,55 @@ const ROLES: usize = Role::Governor as usize + 1;
 const FIELDS: usize = 32;
 const _: () = assert!((Field::Deceased as usize) < FIELDS, "every field has a place");
 
+/// Which of a row's cells are which: the same for every row of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// Of each role's fields, where the first cell is and where those behind the last are.
+    cells: [(u16, u16); ROLES * FIELDS],
+    /// Of each role, the fields that there are cells of, one bit each.
+    fields: [u32; ROLES],
+}
+
+impl Shape {
+    pub(super) fn of(places: impl Iterator<Item = Place>) -> Self {
+        let mut shape = Self { cells: [(0, 0); ROLES * FIELDS], fields: [0; ROLES] };
+        for (index, Place { column: Column { role, field }, .. }) in (0..).zip(places) {
+            let (cells, fields) = (&mut shape.cells[slot(role, field)], &mut shape.fields[role as usize]);
+            if *fields & bit(field) == 0 {
+                cells.0 = index;
+            }
+            cells.1 = index + 1;
+            *fields |= bit(field);
+        }
+        shape
+    }
+}
+
 /// One row on its way in: a pupil with at most one contact, or a member of staff or governor.
 pub(super) struct Row<'r> {
     /// Its number as the file's own program counts (a spreadsheet's header is 1).
     pub(super) number: u32,
-    cells: &'r [(Place, &'r str)],
+    pub(super) cells: &'r [(Place, &'r str)],
+    pub(super) shape: &'r Shape,
+    /// Whether it says of its pupil what the last row did: if that one was sound, the pupil's cells are not looked at.
+    pub(super) is_repeated: bool,
     /// Decides which dates of birth can be.
     pub(super) today: Date,
     /// The names of the columns.
-    labels: &'r [Label],
-    /// Of each role, the fields that it says anything in, one bit each.
-    said: [u32; ROLES],
-    /// Of each role's fields, the first cell that is not empty, counted from 1: a row is asked for more than it has cells.
-    first: [u16; ROLES * FIELDS],
+    pub(super) labels: &'r [Label],
 }
 
 impl<'r> Row<'r> {
-    /// A row of cells.
-    pub(super) fn new(number: u32, cells: &'r [(Place, &'r str)], today: Date, labels: &'r [Label]) -> Self {
-        let (mut first, mut said) = ([0; ROLES * FIELDS], [0; ROLES]);
-        for (index, (place, text)) in (1..).zip(cells) {
-            let first = &mut first[slot(place.column.role, place.column.field)];
-            if *first == 0 && holds_anything(text) {
-                *first = index;
-                said[place.column.role as usize] |= bit(place.column.field);
-            }
-        }
-        Self { number, cells, today, labels, said, first }
-    }
-
-    /// The cells from the first of a field on.
-    fn from(&self, role: Role, field: Field) -> &'r [(Place, &'r str)] {
-        match self.first[slot(role, field)] {
-            0 => &[],
-            first => &self.cells[usize::from(first) - 1..],
-        }
-    }
-
     /// The cell of a field. Of several, the first that is not empty.
     pub(super) fn cell(&self, role: Role, field: Field) -> Option<(Place, &'r str)> {
-        self.from(role, field).first().copied()
+        self.all(role, field).next()
     }
 
     /// All cells of a field that are not empty.
     pub(super) fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (Place, &'r str)> + use<'r> {
         let wanted = Column { role, field };
-        let cells = self.from(role, field).iter().copied();
+        let (from, to) = self.shape.cells[slot(role, field)];
+        let cells = self.cells.get(usize::from(from)..usize::from(to)).unwrap_or_default().iter().copied();
         cells.filter(move |(place, text)| place.column == wanted && holds_anything(text))
     }
 
@@ -95,17 +95,18 @@ impl<'r> Row<'r> {
 
     /// Whether it says anything about somebody in a role.
     pub(super) fn is_about(&self, role: Role) -> bool {
-        self.said[role as usize] != 0
+        let is_said = |(place, text): &(Place, &str)| place.column.role == role && holds_anything(text);
+        self.has(role) && self.cells.iter().any(is_said)
     }
 
-    /// Whether it says anything in one of the fields that these bits stand for.
-    pub(super) const fn says(&self, role: Role, fields: u32) -> bool {
-        self.said[role as usize] & fields != 0
+    /// Whether it has cells for one of the fields that these bits stand for.
+    pub(super) const fn has_any(&self, role: Role, fields: u32) -> bool {
+        self.shape.fields[role as usize] & fields != 0
     }
 
-    /// Whether it names a pupil's column at all: that there is no name has to be seen.
-    pub(super) fn has_pupil(&self) -> bool {
-        self.cells.iter().any(|(place, _)| place.column.role == Role::Pupil)
+    /// Whether it has cells for somebody in a role at all: that there is no name has to be seen.
+    pub(super) const fn has(&self, role: Role) -> bool {
+        self.has_any(role, u32::MAX)
     }
 
     /// What stands where the pupil's date of birth should, as a hash.
@@ -124,7 +125,8 @@ impl<'r> Row<'r> {
             if kept.iter().all(|known| known.source != source)
                 && let Some(id) = cell::text(raw)
             {
-                add(&mut kept, SourceId { source: CompactString::const_new(source), id });
+                let id = SourceId { source: CompactString::const_new(source), id };
+                if kept.is_empty() { kept = vec![id] } else { kept.push(id) }
             }
         }
         kept
@@ -150,52 +152,6 @@ const fn slot(role: Role, field: Field) -> usize {
 
 fn holds_anything(text: &str) -> bool {
     text.bytes().next().is_some_and(|byte| byte.is_ascii_graphic()) || !text.trim().is_empty()
-}
-
-/// What a row said about its pupil: the next row, of another contact, nearly always says the same.
-#[derive(Clone, Default)]
-pub(super) struct LastPupil {
-    text: String,
-    /// The places, and how long each cell is.
-    cells: Vec<(Place, usize)>,
-    /// The pupil's place.
-    pub(super) at: usize,
-}
-
-impl LastPupil {
-    fn cells_of<'r>(row: &Row<'r>) -> impl Iterator<Item = &'r (Place, &'r str)> + use<'r> {
-        row.cells.iter().filter(|(place, _)| place.column.role == Role::Pupil)
-    }
-
-    /// Whether a row says the same.
-    pub(super) fn is(&self, row: &Row<'_>) -> bool {
-        let (mut known, mut rest) = (self.cells.iter(), self.text.as_str());
-        let is_same = |(place, text): &(Place, &str)| {
-            known.next().is_some_and(|(of, length)| of == place && *length == text.len())
-                && rest.strip_prefix(text).map(|more| rest = more).is_some()
-        };
-        Self::cells_of(row).all(is_same) && known.next().is_none()
-    }
-
-    pub(super) fn keep(&mut self, row: &Row<'_>, at: usize) {
-        self.forget();
-        self.at = at;
-        for (place, text) in Self::cells_of(row) {
-            self.text.push_str(text);
-            self.cells.push((*place, text.len()));
-        }
-    }
-
-    pub(super) fn forget(&mut self) {
-        self.text.clear();
-        self.cells.clear();
-    }
-}
-
-impl fmt::Debug for LastPupil {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LastPupil(***)")
-    }
 }
 
 impl Roll {

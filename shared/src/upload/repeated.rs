@@ -1,0 +1,66 @@
+//! What row after row says in the same columns.
+
+use std::ops::Range;
+
+use super::cells::Cells;
+
+/// What stood in some columns of a row: where each contact has a row of their own, nearly half of all rows say of their pupil what the
+/// row above does.
+#[derive(Default)]
+pub(super) struct Repeated {
+    runs: Vec<Run>,
+}
+
+/// Columns side by side.
+struct Run {
+    columns: Range<usize>,
+    text: String,
+    /// How far from the first cell's beginning each begins, and where the last ends.
+    bounds: Vec<u32>,
+}
+
+impl Repeated {
+    /// Nothing yet.
+    pub(super) fn new(columns: impl Iterator<Item = usize>) -> Self {
+        let mut columns: Vec<usize> = columns.collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let runs = columns.chunk_by(|one, next| one + 1 == *next).filter_map(|run| {
+            let columns = *run.first()?..run.last()? + 1;
+            Some(Run { columns, text: String::new(), bounds: Vec::new() })
+        });
+        Self { runs: runs.collect() }
+    }
+
+    /// Whether there are columns that could say the same.
+    pub(super) const fn is_possible(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// Whether a row says what the last kept one did.
+    pub(super) fn is_said_by(&self, cells: Cells<'_>) -> bool {
+        let is_same = |run: &Run| {
+            cells.run(&run.columns).is_some_and(|(text, bounds)| {
+                text == run.text && relative(bounds).eq(run.bounds.iter().copied())
+            })
+        };
+        self.is_possible() && self.runs.iter().all(is_same)
+    }
+
+    /// Keeps what a row says.
+    pub(super) fn keep(&mut self, cells: Cells<'_>) {
+        for run in &mut self.runs {
+            // Where a row ends before the last column there are no bounds, which no row says.
+            let (text, bounds) = cells.run(&run.columns).unwrap_or_default();
+            run.text.clear();
+            run.text.push_str(text);
+            run.bounds.clear();
+            run.bounds.extend(relative(bounds));
+        }
+    }
+}
+
+fn relative(bounds: &[u32]) -> impl Iterator<Item = u32> {
+    let first = bounds.first().copied().unwrap_or_default();
+    bounds.iter().map(move |bound| bound - first)
+}
