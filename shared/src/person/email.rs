@@ -45,22 +45,25 @@ impl FromStr for EmailAddress {
     /// digits and hyphens, a top-level domain of letters. A host in other letters is kept as the mail system writes it (`xn--…`).
     /// Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let mut text: CompactString = if text.is_ascii() {
-            bare(text).into()
-        } else {
-            encoded(visible(text).trim()).ok_or(EmailError)?.into()
-        };
-        text.make_ascii_lowercase();
-        let (local, host) = split(&text, b'@').ok_or(EmailError)?;
+        let encoded = if text.is_ascii() { None } else { Some(encoded(visible(text).trim()).ok_or(EmailError)?) };
+        let text = encoded.as_deref().unwrap_or_else(|| bare(text));
+        let (local, host) = split(text, b'@').ok_or(EmailError)?;
         let (_, tld) = split(host, b'.').ok_or(EmailError)?;
-        let is_sound = local.len() <= MAX_LOCAL
+        let seen = in_parts(local, &IN_LOCAL) | in_parts(host, &IN_HOST);
+        let is_encoded = || tld.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+        let is_sound = seen & WRONG == 0
+            && local.len() <= MAX_LOCAL
             && host.len() <= MAX_HOST
-            && are_atoms(local, &IN_LOCAL)
-            && are_atoms(host, &IN_HOST)
             && (host.len() <= MAX_LABEL || host.split('.').all(|label| label.len() <= MAX_LABEL))
-            && (tld.starts_with("xn--")
-                || tld.len() >= 2 && tld.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        if is_sound { Ok(Self(text)) } else { Err(EmailError) }
+            && (tld.len() >= 2 && tld.bytes().all(|byte| byte.is_ascii_alphabetic()) || is_encoded());
+        if !is_sound {
+            return Err(EmailError);
+        }
+        let mut address = CompactString::from(text);
+        if seen & UPPER != 0 {
+            address.make_ascii_lowercase();
+        }
+        Ok(Self(address))
     }
 }
 
@@ -76,42 +79,45 @@ fn split(text: &str, last: u8) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Whether text is parts between dots, none empty, of what `kinds` allows where.
-fn are_atoms(text: &str, kinds: &[u8; 256]) -> bool {
-    let kind = |byte: u8| kinds[usize::from(byte)];
+/// What is seen in text that is parts between dots, none empty: its characters' kinds, and whether any is where none may be.
+fn in_parts(text: &str, kinds: &[u16; 256]) -> u16 {
     // Before the first and behind the last is as at a dot.
-    let (mut before, mut wrong) = (kind(b'.'), 0);
+    let dot = kinds[usize::from(b'.')];
+    let (mut seen, mut before, mut wrong) = (0, dot, 0);
     for byte in text.bytes() {
-        let kind = kind(byte);
-        wrong |= kind & NOWHERE | before & kind >> 2;
+        let kind = kinds[usize::from(byte)];
+        seen |= kind;
+        wrong |= before << 8 & kind;
         before = kind;
     }
-    wrong | before & kind(b'.') >> 2 == 0
+    wrong |= before << 8 & dot;
+    if wrong == 0 { seen & !WRONG } else { WRONG }
 }
 
-/// What may stand in no part.
-const NOWHERE: u8 = 1 << 4;
-/// What must not stand before what: a byte's two lowest bits say what it is, the next two behind which of those it must not stand.
-const DOT_IN_LOCAL: u8 = 0b01_01;
-const DOT_IN_HOST: u8 = 0b11_01;
-const HYPHEN_IN_HOST: u8 = 0b01_10;
+/// What a character is, in the low byte; in the high one, of what it must not stand behind.
+const ANY: u16 = 1;
+const DOT: u16 = 1 << 1;
+const HYPHEN: u16 = 1 << 2;
+const UPPER: u16 = 1 << 3;
+const WRONG: u16 = 0xff << 8;
 /// A part before the `@` is what RFC 5322 calls `atext`, one of a host letters and digits with hyphens between them. Looked up, because
 /// every byte of every address is asked about.
-const IN_LOCAL: [u8; 256] = kinds(b"!#$%&'*+/=?^_`{|}~", DOT_IN_LOCAL, 0);
-const IN_HOST: [u8; 256] = kinds(b"", DOT_IN_HOST, HYPHEN_IN_HOST);
+const IN_LOCAL: [u16; 256] = kinds(b"!#$%&'*+/=?^_`{|}~", ANY | DOT | DOT << 8, ANY);
+const IN_HOST: [u16; 256] =
+    kinds(b"", ANY | DOT | (DOT | HYPHEN) << 8, ANY | HYPHEN | DOT << 8);
 
-const fn kinds(signs: &[u8], dot: u8, hyphen: u8) -> [u8; 256] {
-    let mut kinds = [NOWHERE; 256];
+const fn kinds(signs: &[u8], dot: u16, hyphen: u16) -> [u16; 256] {
+    let mut kinds = [ANY << 8; 256];
     let mut byte = 0_u8;
     while byte < 128 {
         if byte.is_ascii_alphanumeric() {
-            kinds[byte as usize] = 0;
+            kinds[byte as usize] = if byte.is_ascii_uppercase() { ANY | UPPER } else { ANY };
         }
         byte += 1;
     }
     let mut at = 0;
     while at < signs.len() {
-        kinds[signs[at] as usize] = 0;
+        kinds[signs[at] as usize] = ANY;
         at += 1;
     }
     kinds[b'.' as usize] = dot;

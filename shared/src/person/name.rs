@@ -72,11 +72,13 @@ impl fmt::Display for PersonName {
 }
 
 /// NFC, invisible characters removed, runs of white space to one space, apostrophe look-alikes to `'`.
+#[inline]
 pub fn tidy(text: &str) -> CompactString {
-    if is_tidy(text.as_bytes()) {
-        // Nearly every cell.
-        return text.into();
-    }
+    // Nearly every cell is.
+    if is_tidy(text.as_bytes()) { text.into() } else { tidied(text) }
+}
+
+fn tidied(text: &str) -> CompactString {
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
         // No tables are needed, and nothing composes.

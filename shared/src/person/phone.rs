@@ -149,15 +149,22 @@ impl PhoneNumber {
 fn plain_uk(raw: &[u8]) -> Option<PhoneNumber> {
     let mut number = *b"+44          ";
     // The trunk zero makes way for the country's code.
-    let (rest, first) = match raw.strip_prefix(b"+") {
-        Some(rest) => (rest, 1),
-        None => (raw.strip_prefix(b"0")?, 3),
+    let (rest, mut at) = match raw {
+        [b'+', rest @ ..] => (rest, 1),
+        [b'0', rest @ ..] => (rest, 3),
+        _ => return None,
     };
-    let mut places = number[first..].iter_mut();
-    for digit in rest.iter().filter(|byte| **byte != b' ') {
-        *places.next()? = digit.is_ascii_digit().then_some(*digit)?;
+    for byte in rest {
+        match byte {
+            b' ' => {}
+            b'0'..=b'9' => {
+                *number.get_mut(at)? = *byte;
+                at += 1;
+            }
+            _ => return None,
+        }
     }
-    if places.next().is_some() {
+    if at < number.len() {
         return None;
     }
     let number = str::from_utf8(&number).ok()?;

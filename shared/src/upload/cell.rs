@@ -23,7 +23,14 @@ const MAX_AGE: i16 = 20;
 const APOSTROPHES: [char; 3] = ['\u{2018}', '\u{2019}', '\u{2bc}'];
 
 /// Whether the cell says "no value". Not used for names: Na and Null are surnames.
+#[inline]
 pub fn is_blank(text: &str) -> bool {
+    // Nearly every cell begins as nothing does that is said for "no value".
+    !text.bytes().next().is_some_and(|first| first.is_ascii_graphic() && !b".-nN".contains(&first))
+        && is_blank_marker(text)
+}
+
+fn is_blank_marker(text: &str) -> bool {
     let text = bare(text);
     match text.as_bytes() {
         [] | [b'.'] => true,

@@ -49,7 +49,8 @@ impl Roll {
         let is_referred = u8::from(self.referred.contains_key(&at));
         let mut rank = [0; 16];
         rank[0] = is_referred << 7 | (self.people[at].value.role as u8) << 2 | kind;
-        rank[1..12].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        let beginning = &text.as_bytes()[..text.len().min(11)];
+        rank[1..=beginning.len()].copy_from_slice(beginning);
         // A file has far fewer people than 2^32.
         u128::from_be_bytes(rank) | u128::from(u32::try_from(at).unwrap_or(u32::MAX))
     }

@@ -487,9 +487,7 @@ impl Roll {
                 .is_some_and(|(_, raw)| cell::restricted(raw)),
             ..Link::default()
         };
-        let Some(Entry { value: kept, .. }) = self.links.get_mut(ends) else {
-            return self.links.add(ends, Entry { row: row.number, value: link });
-        };
+        let Some((link, kept)) = self.links.add(ends, Entry { row: row.number, value: link }) else { return };
         let said = |responsibility| responsibility != Responsibility::Unknown;
         let mut fields = Vec::new();
         if said(link.parental_responsibility)

@@ -1,6 +1,9 @@
 //! What ties pupils to contacts in a file.
 
-use std::{collections::HashMap, mem};
+use std::{
+    collections::{HashMap, hash_map},
+    mem,
+};
 
 use foldhash::fast::RandomState;
 
@@ -35,15 +38,16 @@ impl Ties {
         self.places.get(&key(ends)).map(|place| &self.list[*place].1)
     }
 
-    /// As [`Self::get`].
-    pub(super) fn get_mut(&mut self, ends: Ends) -> Option<&mut Entry<Link>> {
-        self.places.get(&key(ends)).map(|place| &mut self.list[*place].1)
-    }
-
-    /// Ties two whom no row has tied yet.
-    pub(super) fn add(&mut self, ends: Ends, tie: Entry<Link>) {
-        self.places.insert(key(ends), self.list.len());
-        self.list.push((ends, tie));
+    /// Ties two, if no row has tied them yet; otherwise gives the tie back, with the first.
+    pub(super) fn add(&mut self, ends: Ends, tie: Entry<Link>) -> Option<(Link, &mut Link)> {
+        match self.places.entry(key(ends)) {
+            hash_map::Entry::Occupied(place) => Some((tie.value, &mut self.list[*place.get()].1.value)),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(self.list.len());
+                self.list.push((ends, tie));
+                None
+            }
+        }
     }
 
     /// Makes one tie of a pupil's to two contacts who are one: what is said of the first holds.
@@ -62,21 +66,28 @@ impl Ties {
 
     /// Brings them into order, once everybody has a new place.
     pub(super) fn arrange(&mut self, places: &[usize]) {
-        const LOW: u128 = u32::MAX as u128;
         self.places = HashMap::default();
-        // Numbers are what is sorted fastest; a file has far fewer people and ties than 2^32.
-        let order = (0..).zip(&self.list).map(|(at, ((pupil, contact), _))| {
-            (places[*pupil] as u128) << 64 | (places[*contact] as u128) << 32 | at
-        });
-        let mut order: Vec<u128> = order.collect();
-        order.sort_unstable();
-        let mut list: Vec<_> = mem::take(&mut self.list).into_iter().map(|(_, tie)| Some(tie)).collect();
+        for ((pupil, contact), _) in &mut self.list {
+            (*pupil, *contact) = (places[*pupil], places[*contact]);
+        }
+        // A pupil has few: where theirs begin is counted, and only they are sorted.
+        let mut starts = vec![0; places.len() + 1];
+        self.list.iter().for_each(|((pupil, _), _)| starts[pupil + 1] += 1);
+        for pupil in 1..starts.len() {
+            starts[pupil] += starts[pupil - 1];
+        }
+        let mut order = vec![0; self.list.len()];
+        for (at, ((pupil, _), _)) in self.list.iter().enumerate() {
+            order[starts[*pupil]] = at;
+            starts[*pupil] += 1;
+        }
+        let ends = |at: &usize| self.list[*at].0;
+        for ties in order.chunk_by_mut(|one, other| ends(one).0 == ends(other).0) {
+            ties.sort_unstable_by_key(ends);
+        }
+        let mut list: Vec<_> = mem::take(&mut self.list).into_iter().map(Some).collect();
         self.list.reserve_exact(list.len());
-        let arranged = order.into_iter().filter_map(|order| {
-            let ends = ((order >> 64 & LOW) as usize, (order >> 32 & LOW) as usize);
-            Some((ends, list.get_mut((order & LOW) as usize)?.take()?))
-        });
-        self.list.extend(arranged);
+        self.list.extend(order.into_iter().filter_map(|at| list[at].take()));
     }
 
     /// All of them.
