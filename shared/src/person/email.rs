@@ -45,7 +45,8 @@ impl FromStr for EmailAddress {
     /// digits and hyphens, a top-level domain of letters. A host in other letters is kept as the mail system writes it (`xn--…`).
     /// Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let encoded = if text.is_ascii() { None } else { Some(encoded(visible(text).trim()).ok_or(EmailError)?) };
+        let encoded =
+            if text.is_ascii() { None } else { Some(encoded(visible(text).trim()).ok_or(EmailError)?) };
         let text = encoded.as_deref().unwrap_or_else(|| bare(text));
         let (local, host) = split(text, b'@').ok_or(EmailError)?;
         let (_, tld) = split(host, b'.').ok_or(EmailError)?;
@@ -103,8 +104,7 @@ const WRONG: u16 = 0xff << 8;
 /// A part before the `@` is what RFC 5322 calls `atext`, one of a host letters and digits with hyphens between them. Looked up, because
 /// every byte of every address is asked about.
 const IN_LOCAL: [u16; 256] = kinds(b"!#$%&'*+/=?^_`{|}~", ANY | DOT | DOT << 8, ANY);
-const IN_HOST: [u16; 256] =
-    kinds(b"", ANY | DOT | (DOT | HYPHEN) << 8, ANY | HYPHEN | DOT << 8);
+const IN_HOST: [u16; 256] = kinds(b"", ANY | DOT | (DOT | HYPHEN) << 8, ANY | HYPHEN | DOT << 8);
 
 const fn kinds(signs: &[u8], dot: u16, hyphen: u16) -> [u16; 256] {
     let mut kinds = [ANY << 8; 256];

@@ -53,6 +53,38 @@ fn is_too_long(text: &str) -> bool {
     text.len() > MAX_NAME_CHARS && text.chars().count() > MAX_NAME_CHARS
 }
 
+/// Forename and surname of `Surname, Forename` or `Forename Surname`.
+pub fn whole_name(name: &str) -> (&str, &str) {
+    const TITLES: [&str; 10] = ["mr", "mrs", "miss", "ms", "mx", "dr", "prof", "rev", "and", "&"];
+    const PARTICLES: [&str; 16] = [
+        "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn",
+        "al",
+    ];
+    let untitled = |name: &'_ str| -> usize {
+        let mut rest = name.trim_start();
+        while let Some((word, more)) = rest.split_once(' ')
+            && TITLES.iter().any(|title| word.trim_end_matches('.').eq_ignore_ascii_case(title))
+        {
+            rest = more.trim_start();
+        }
+        name.len() - rest.len()
+    };
+    let name = name.trim();
+    if let Some((family, given)) = name.split_once(',') {
+        return (&given[untitled(given)..], family);
+    }
+    let (title, name) = name.split_at(untitled(name));
+    let mut family = name.rfind(' ').map_or(0, |space| space + 1);
+    while let Some(before) = name.get(..family.saturating_sub(1))
+        && let Some(word) = before.rsplit(' ').next()
+        && PARTICLES.contains(&word)
+    {
+        family = before.len() - word.len();
+    }
+    // One word alone is a forename; behind `Mrs` it is a surname.
+    if title.is_empty() && !name.contains(' ') { (name, "") } else { (&name[..family], &name[family..]) }
+}
+
 /// Free text that is no name: an id, a class. Kept as text, leading zeros included.
 pub fn text(raw: &str) -> Option<CompactString> {
     if is_blank(raw) {

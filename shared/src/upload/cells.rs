@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Refusal;
+use crate::person::name::is_invisible;
 
 /// The most columns that are looked at. Real files have fewer than a hundred.
 pub(super) const MAX_COLUMNS: usize = 1000;
@@ -15,6 +16,12 @@ pub trait Records {
     /// # Errors
     /// What the visitor refuses.
     fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal>;
+}
+
+/// Whether a cell holds nothing that could be seen.
+pub(super) fn is_empty(cell: &str) -> bool {
+    !cell.bytes().next().is_some_and(|byte| byte.is_ascii_graphic())
+        && cell.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 /// The cells of a row: one behind the other in a text, and cut out when they are asked for, because of most files half are not taken
@@ -65,6 +72,16 @@ impl<'c> Cells<'c> {
     pub fn get(self, index: usize) -> &'c str {
         let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
         self.text.get(*from as usize..(to - self.between) as usize).unwrap_or_default()
+    }
+
+    /// Whether one of them holds anything that could be seen.
+    pub(super) fn holds(self, index: usize) -> bool {
+        let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else {
+            return false;
+        };
+        let first = self.text.as_bytes().get(*from as usize).filter(|_| to - from > self.between);
+        // Nearly always, the first byte shows.
+        first.is_some_and(u8::is_ascii_graphic) || !is_empty(self.get(index))
     }
 
     /// Those of columns side by side, as one text, and where in the row's text each begins and the last ends; none where it has fewer.

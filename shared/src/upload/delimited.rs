@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
 use wide::u8x16;
 
 use super::{
@@ -351,10 +351,10 @@ impl<'t> Parser<'t> {
     /// Takes a cell from the front of a text, without its marks, and tells what is behind it.
     fn cell(&mut self, text: &'t str) -> Option<&'t str> {
         let Some(marked) = text.strip_prefix('"') else {
-            let length = memchr3(self.separator, b'\r', b'\n', text.as_bytes()).unwrap_or(text.len());
-            let (cell, behind) = text.split_at(length);
+            let is_end = |byte| byte == self.separator || matches!(byte, b'"' | b'\r' | b'\n');
+            let (cell, behind) = text.split_at(text.bytes().position(is_end).unwrap_or(text.len()));
             self.records.unmarked.push_str(cell);
-            return (!cell.contains('"')).then_some(behind);
+            return (!behind.starts_with('"')).then_some(behind);
         };
         let (mut rest, mut lines) = (marked, 0);
         loop {

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, fmt::Write, iter, mem};
 
 use super::{
-    Refusal,
-    cells::{Cells, Records},
+    Refusal, cell,
+    cells::{Cells, Records, is_empty},
     column::{Column, Mapping, What, Which},
     date::{self, Century, Evidence, Order},
     finding::{Code, letters},
@@ -18,10 +18,7 @@ use super::{
     repeated::Repeated,
     row::Shape,
 };
-use crate::{
-    person::{Role, name::is_invisible},
-    privacy::agreement::Field,
-};
+use crate::{person::Role, privacy::agreement::Field};
 
 /// How many rows the header is looked for in.
 pub(super) const HEAD: usize = 30;
@@ -43,12 +40,6 @@ pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) 
     let mut rows = Rows::new(layout, width, &tallies, intake);
     intake.expect(below);
     records.each(&mut |number, cells| rows.row(number, cells, intake))
-}
-
-/// Whether a cell holds nothing that could be seen.
-fn is_empty(cell: &str) -> bool {
-    !cell.bytes().next().is_some_and(|byte| byte.is_ascii_graphic())
-        && cell.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 /// The first pass.
@@ -313,7 +304,7 @@ impl Rows {
     }
 
     fn row(&mut self, number: u32, cells: Cells<'_>, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-        let is_full = [0, 1, 2].iter().all(|index| !is_empty(cells.get(*index)));
+        let is_full = [0, 1, 2].into_iter().all(|index| cells.holds(index));
         let mut filled = cells.iter().filter(|cell| !is_empty(cell));
         let first = if is_full { Some(cells.get(0)) } else { filled.next() };
         let Some(first) = first else {
@@ -345,7 +336,7 @@ impl Rows {
         }
         self.begun = true;
         let width = self.layout.width;
-        if cells.len() < width || (width..cells.len()).any(|index| !is_empty(cells.get(index))) {
+        if cells.len() < width || (width..cells.len()).any(|index| cells.holds(index)) {
             intake.find(number, "", Code::RowRagged);
         }
         if let Some(column) = self.layout.role {
@@ -367,8 +358,7 @@ impl Rows {
         let shared = out.len();
         let mut is_alone = true;
         for Contact { slots, shape } in &self.contacts {
-            let is_there =
-                |slot: &Slot| !matches!(slot.take, Take::Implied(_)) && !is_empty(cells.get(slot.index));
+            let is_there = |slot: &Slot| !matches!(slot.take, Take::Implied(_)) && cells.holds(slot.index);
             if slots.iter().any(is_there) {
                 out.truncate(shared);
                 self.take(number, cells, slots, &mut out, intake);
@@ -385,6 +375,17 @@ impl Rows {
         Ok(())
     }
 
+    /// What is handed over of a cell, where that is not all of it.
+    fn part<'c>(&'c self, take: Take, raw: &'c str) -> &'c str {
+        match take {
+            Take::Text => raw,
+            Take::Given => cell::whole_name(raw).0,
+            Take::Family => cell::whole_name(raw).1,
+            Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
+            Take::Implied(word) => word,
+        }
+    }
+
     /// The cells of a row as they are handed over.
     fn take<'c>(
         &'c self,
@@ -396,13 +397,7 @@ impl Rows {
     ) {
         out.extend(slots.iter().map(|slot| {
             let raw = cells.get(slot.index);
-            let text = match slot.take {
-                Take::Text => raw,
-                Take::Given => whole_name(raw).0,
-                Take::Family => whole_name(raw).1,
-                Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
-                Take::Implied(word) => word,
-            };
+            let text = if let Take::Text = slot.take { raw } else { self.part(slot.take, raw) };
             (slot.place, text)
         }));
         if cells.may_be_garbled() {
@@ -509,38 +504,6 @@ fn is_note(first: &str, second: Option<&str>) -> bool {
         && NOTES.iter().any(|word| starts_with(first, word))
         && (has_number(first) || starts_with(first, "end"));
     is_total || is_note
-}
-
-/// Forename and surname of `Surname, Forename` or `Forename Surname`.
-fn whole_name(name: &str) -> (&str, &str) {
-    const TITLES: [&str; 10] = ["mr", "mrs", "miss", "ms", "mx", "dr", "prof", "rev", "and", "&"];
-    const PARTICLES: [&str; 16] = [
-        "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn",
-        "al",
-    ];
-    let untitled = |name: &'_ str| -> usize {
-        let mut rest = name.trim_start();
-        while let Some((word, more)) = rest.split_once(' ')
-            && TITLES.iter().any(|title| word.trim_end_matches('.').eq_ignore_ascii_case(title))
-        {
-            rest = more.trim_start();
-        }
-        name.len() - rest.len()
-    };
-    let name = name.trim();
-    if let Some((family, given)) = name.split_once(',') {
-        return (&given[untitled(given)..], family);
-    }
-    let (title, name) = name.split_at(untitled(name));
-    let mut family = name.rfind(' ').map_or(0, |space| space + 1);
-    while let Some(before) = name.get(..family.saturating_sub(1))
-        && let Some(word) = before.rsplit(' ').next()
-        && PARTICLES.contains(&word)
-    {
-        family = before.len() - word.len();
-    }
-    // One word alone is a forename; behind `Mrs` it is a surname.
-    if title.is_empty() && !name.contains(' ') { (name, "") } else { (&name[..family], &name[family..]) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date};
 
 use super::{
@@ -42,7 +43,7 @@ pub(super) struct Label {
     /// The name that findings use for it.
     pub(super) name: String,
     /// For ids: in whose numbering.
-    pub(super) source: &'static str,
+    pub(super) source: CompactString,
 }
 
 /// What a file says, as it is being read.
@@ -147,7 +148,7 @@ impl<'a> Intake<'a> {
                 let is = |known: &Label| known.name == label && known.source == source;
                 let known = self.labels.iter().position(is);
                 let label = known.unwrap_or_else(|| {
-                    self.labels.push(Label { name: label.to_owned(), source });
+                    self.labels.push(Label { name: label.to_owned(), source: source.into() });
                     self.labels.len() - 1
                 });
                 if header > 0 {

@@ -246,7 +246,7 @@ fn names_beyond_forename_and_surname() {
         ("  ", ("", "")),
         (",", ("", "")),
     ] {
-        let (given, family) = whole_name(name);
+        let (given, family) = cell::whole_name(name);
         assert_eq!((given.trim(), family.trim()), parts, "{name}");
     }
     assert_eq!(pupils("Name,Class\n\"Smith, Ann\",3A\nBen Cole,3A\n"), ["2 Ann/Smith", "3 Ben/Cole"]);

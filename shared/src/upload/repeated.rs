@@ -64,3 +64,32 @@ fn relative(bounds: &[u32]) -> impl Iterator<Item = u32> {
     let first = bounds.first().copied().unwrap_or_default();
     bounds.iter().map(move |bound| bound - first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_cells_are_the_same() {
+        // Without what stands between them, cells would run into each other.
+        let row = |text: &'static str, bounds: &'static [u32]| Cells::new(text, bounds, 0, 4, false);
+        let mut kept = Repeated::new([3, 0, 1].into_iter());
+        kept.keep(row("AnnSmithR1", &[0, 3, 8, 9, 10]));
+        for (text, bounds, expected) in [
+            ("AnnSmithR1", &[0, 3, 8, 9, 10], true),
+            ("AnnSmithNN1", &[0, 3, 8, 10, 11], true),
+            ("-AnnSmithR1", &[1, 4, 9, 10, 11], true),
+            ("AnnSmithR2", &[0, 3, 8, 9, 10], false),
+            ("AnnSmithR1", &[0, 4, 8, 9, 10], false),
+            ("AnnSmithR", &[0, 3, 8, 9], false),
+        ] as [(&str, &[u32], bool); 6]
+        {
+            assert_eq!(kept.is_said_by(Cells::new(text, bounds, 0, 4, false)), expected, "{text} {bounds:?}");
+        }
+        // A row that ends before the last column is like no other, itself included.
+        let short = row("AnnSmithR", &[0, 3, 8, 9]);
+        kept.keep(short);
+        assert!(!kept.is_said_by(short) && !kept.is_said_by(row("AnnSmithR1", &[0, 3, 8, 9, 10])));
+        assert!(!Repeated::new([].into_iter()).is_said_by(short));
+    }
+}

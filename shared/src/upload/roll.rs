@@ -323,18 +323,19 @@ impl Roll {
             &row.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
             &row.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
         );
-        let mut pupil = Person::named(Role::Pupil, name);
-        pupil.former_family_name = row.text(Role::Pupil, Field::FormerFamilyName);
-        pupil.date_of_birth = born;
-        pupil.year_group = row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw));
-        pupil.class = row.text(Role::Pupil, Field::Class);
-        pupil.groups = row.groups(Role::Pupil);
-        (pupil.starts_on, pupil.leaves_on) = (starts_on, leaves_on);
-        pupil.deceased = row.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw));
-        pupil.source_ids = source_ids;
-        pupil.preferred_name =
-            (!preferred.is_empty() && !is_as_legal(&preferred, &pupil.name)).then_some(preferred);
-        let pupil = Arc::new(pupil);
+        let pupil = Arc::new(Person {
+            preferred_name: (!preferred.is_empty() && !is_as_legal(&preferred, &name)).then_some(preferred),
+            former_family_name: row.text(Role::Pupil, Field::FormerFamilyName),
+            date_of_birth: born,
+            year_group: row.cell(Role::Pupil, Field::YearGroup).and_then(|(_, raw)| cell::year_group(raw)),
+            class: row.text(Role::Pupil, Field::Class),
+            groups: row.groups(Role::Pupil),
+            starts_on,
+            leaves_on,
+            deceased: row.cell(Role::Pupil, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            source_ids,
+            ..Person::named(Role::Pupil, name)
+        });
         if cell::is_year_unlikely(pupil.date_of_birth, pupil.year_group.as_deref(), row.today) {
             let place = row.cell(Role::Pupil, Field::DateOfBirth).map(|(place, _)| place);
             self.find(row, place, Code::YearUnlikely);
@@ -415,11 +416,11 @@ impl Roll {
         let name = self.full_name(row, Role::Contact);
         let (emails, phones, unusable) = self.contact_points(row, Role::Contact);
         let source_ids = row.source_ids(Role::Contact);
-        let words = row.cell(Role::Contact, Field::Relationship).filter(|(_, raw)| !cell::is_blank(raw));
+        let said = row.cell(Role::Contact, Field::Relationship);
+        let words = said.filter(|(_, raw)| !cell::is_blank(raw));
         let relationship = words.map_or(Relationship::Unknown, |(_, raw)| Relationship::from_words(raw));
         if name.is_empty() && emails.is_empty() && phones.is_empty() && !unusable {
-            let place = row.cell(Role::Contact, Field::Relationship).map(|(place, _)| place);
-            let finding = row.finding(place, Code::ContactIncomplete);
+            let finding = row.finding(said.map(|(place, _)| place), Code::ContactIncomplete);
             if let Some(id) = source_ids.into_iter().next() {
                 let contact = self.refer(Role::Contact, id, finding);
                 self.link(row, (pupil, contact), relationship);
@@ -428,15 +429,15 @@ impl Roll {
             }
             return;
         }
-        let mut contact = Person::named(Role::Contact, name);
-        contact.title = row.text(Role::Contact, Field::Title);
-        contact.emails = emails;
-        contact.phones = phones;
-        contact.unusable_contact_point = unusable;
-        contact.deceased =
-            row.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw));
-        contact.source_ids = source_ids;
-        let contact = Arc::new(contact);
+        let contact = Arc::new(Person {
+            title: row.text(Role::Contact, Field::Title),
+            emails,
+            phones,
+            unusable_contact_point: unusable,
+            deceased: row.cell(Role::Contact, Field::Deceased).is_some_and(|(_, raw)| cell::restricted(raw)),
+            source_ids,
+            ..Person::named(Role::Contact, name)
+        });
         let key = if contact.source_ids.is_empty() {
             let mut points = contact_points_of(&contact);
             Key::InFamily(pupil, family_key(&contact.name, points.next()).into())
@@ -473,8 +474,10 @@ impl Roll {
             self.no_emergency.insert(ends);
         }
         self.find_unclear(row, Role::Contact);
-        let is_other = relationship == Relationship::Other;
-        let words = raw(Field::Relationship).filter(|_| is_other).and_then(|(_, raw)| cell::text(raw));
+        let words = match relationship {
+            Relationship::Other => raw(Field::Relationship).and_then(|(_, raw)| cell::text(raw)),
+            _ => None,
+        };
         let link = Link {
             relationship,
             relationship_text: words.map(|words| RelationshipText::new(&words)),

@@ -74,9 +74,10 @@ impl<'r> Row<'r> {
     /// All cells of a field that are not empty.
     pub(super) fn all(&self, role: Role, field: Field) -> impl Iterator<Item = (Place, &'r str)> + use<'r> {
         let wanted = Column { role, field };
-        let (from, to) = self.shape.cells[slot(role, field)];
-        let cells = self.cells.get(usize::from(from)..usize::from(to)).unwrap_or_default().iter().copied();
-        cells.filter(move |(place, text)| place.column == wanted && holds_anything(text))
+        let (cells, (from, to)) = (self.cells, self.shape.cells[slot(role, field)]);
+        (from..to)
+            .filter_map(move |at| cells.get(usize::from(at)).copied())
+            .filter(move |(place, text)| place.column == wanted && holds_anything(text))
     }
 
     /// The cell of a field, as text.
@@ -121,11 +122,12 @@ impl<'r> Row<'r> {
     pub(super) fn source_ids(&self, role: Role) -> Vec<SourceId> {
         let mut kept: Vec<SourceId> = Vec::new();
         for (place, raw) in self.all(role, Field::SourceId) {
-            let source = place.of(self.labels).map_or("", |label| label.source);
+            let Some(Label { source, .. }) = place.of(self.labels) else { continue };
             if kept.iter().all(|known| known.source != source)
                 && let Some(id) = cell::text(raw)
             {
-                let id = SourceId { source: CompactString::const_new(source), id };
+                let id = SourceId { source: source.clone(), id };
+                // Nearly all have one.
                 if kept.is_empty() { kept = vec![id] } else { kept.push(id) }
             }
         }
