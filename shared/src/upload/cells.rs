@@ -71,7 +71,7 @@ impl<'c> Cells<'c> {
     /// One of them; nothing behind the last.
     pub fn get(self, index: usize) -> &'c str {
         let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
-        self.text.get(*from as usize..(to - self.between) as usize).unwrap_or_default()
+        &self.text[*from as usize..(to - self.between) as usize]
     }
 
     /// Whether one of them holds anything that could be seen.

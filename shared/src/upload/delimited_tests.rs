@@ -259,16 +259,16 @@ proptest! {
         let _ = rows(&bytes);
     }
 
-    /// What is looked at sixteen bytes at a time is what is there, however long the line.
+    /// What is looked at many bytes at a time is what is there, however long the line.
     #[test]
     fn separators_are_found_wherever_they_stand(
-        text in vec(prop_oneof![8 => any::<u8>(), 8 => Just(b','), 4 => Just(0xc2), 4 => Just(0xe9), 1 => Just(b'\n')], 0..80),
+        text in vec(prop_oneof![8 => any::<u8>(), 8 => Just(b','), 4 => Just(0xc2), 4 => Just(0xe9), 1 => Just(b'\n')], 0..160),
     ) {
         let mut places = Vec::new();
         let found = each_place(&text, b',', |place| places.push(place));
         let line = text.split(|byte| b"\"\r\n\0".contains(byte)).next().unwrap_or_default();
         let Some((length, garbled)) = found else {
-            prop_assert!(line.len() >= text.len() / 16 * 16);
+            prop_assert!(line.len() >= text.len() / 32 * 32);
             return Ok(());
         };
         let there: Vec<_> = (0..).zip(line).filter(|(_, byte)| **byte == b',').map(|(place, _)| place).collect();

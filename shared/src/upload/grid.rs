@@ -325,7 +325,7 @@ impl Rows {
         if number < self.layout.header
             || (!is_full && is_note())
             || is_instruction()
-            || self.is_header_again(cells)
+            || self.is_header_again(first, cells)
         {
             intake.find(number, "", Code::RowSkipped);
             return Ok(());
@@ -447,10 +447,10 @@ impl Rows {
                 || text.split_whitespace().count() > MOST_NAMES)
     }
 
-    /// Reports repeat their header on every page.
-    fn is_header_again(&self, cells: Cells<'_>) -> bool {
+    /// Reports repeat their header on every page. `first` is the first cell that holds anything.
+    fn is_header_again(&self, first: &str, cells: Cells<'_>) -> bool {
         let names = &self.layout.names;
-        !names.is_empty()
+        names.iter().find(|name| !is_empty(name)).is_some_and(|name| name == first)
             && cells.len() >= self.layout.width
             && names.iter().zip(cells.iter()).all(|(name, cell)| name == cell)
     }
