@@ -129,7 +129,7 @@ impl SchoolContacts {
     /// The school's own domain: that of its address, unless anybody may have one there.
     pub fn own_domain(&self) -> Option<&str> {
         /// Where nurseries and small schools have their address, and parents theirs; and what is nobody's (RFC 2606).
-        const PUBLIC: [&str; 20] = [
+        const PUBLIC: [&str; 24] = [
             "aol.com",
             "btinternet.com",
             "example.com",
@@ -145,11 +145,15 @@ impl SchoolContacts {
             "mail.com",
             "me.com",
             "msn.com",
+            "ntlworld.com",
             "outlook.com",
             "proton.me",
             "sky.com",
+            "talktalk.net",
+            "virginmedia.com",
             "yahoo.co.uk",
             "yahoo.com",
+            "ymail.com",
         ];
         let domain = self.reply_to.host();
         (!PUBLIC.contains(&domain)).then_some(domain)

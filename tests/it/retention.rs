@@ -285,16 +285,16 @@ async fn whoever_the_office_deleted_is_forgotten_after_thirty_days() {
 }
 
 #[tokio::test]
-async fn that_somebody_was_deleted_is_forgotten_after_seven_years() {
+async fn that_somebody_was_deleted_is_forgotten_after_fourteen_years() {
     let world = school(&Sheet::families(2)).await;
     let contact = crate::people::id(&world, "contact", "C0001").await;
     world.delete("office", &format!("/people/{contact}")).await.expect(204);
     let kept = async || world.directory("OUT#").await.len();
     assert_eq!(kept().await, 1);
     // The person, the tie and what the upload left are gone long before.
-    sweep(&world, 2_556, false).await;
+    sweep(&world, 5_113, false).await;
     assert_eq!(kept().await, 1);
-    erases(&world, 2_558, json!({"deleted_person": 1})).await;
+    erases(&world, 5_115, json!({"deleted_person": 1})).await;
     assert_eq!(kept().await, 0);
 }
 

@@ -8,10 +8,7 @@ use shared::{
     id::{AuditId, MessageId, PersonId, SchoolId},
     message::store::Message,
     object::{ObjectError, proposals_key, report_key, upload_key},
-    person::{
-        deleted::DeletedPerson,
-        store::{Directory, ReadError, Subject, without_former},
-    },
+    person::store::{Directory, ReadError, Subject, without_former},
     privacy::{
         consent::Consents,
         request::SubjectRequest,
@@ -24,7 +21,10 @@ use shared::{
         table::{Condition, Item, Record, StoreError, TRANSACTION_ITEMS, Update, Write, value},
     },
     time,
-    upload::store::{Due, PROPOSALS_KEPT, Upload, UploadStatus},
+    upload::{
+        deleted::back,
+        store::{Due, PROPOSALS_KEPT, Upload, UploadStatus},
+    },
     verify::account::{Account, AccountOf},
 };
 
@@ -70,7 +70,6 @@ pub async fn sweep(app: &App, school: SchoolId, now: Timestamp, dry_run: bool) -
     sweep.uploads().await?;
     sweep.connectors().await?;
     sweep.people(&tenant).await?;
-    sweep.deleted_people().await?;
     sweep.consents().await?;
     sweep.subject_requests().await?;
     sweep.messages().await?;
@@ -183,6 +182,7 @@ impl Sweep<'_> {
     async fn people(&mut self, tenant: &Tenant) -> Result<(), SweepError> {
         let directory = Directory::load(&self.app.tables, tenant).await?;
         let generation = tenant.school.generation;
+        self.deleted_people(&directory).await?;
         let due = due(&directory, generation, self.now);
         for subject in &due.erase {
             let class = match subject {
@@ -225,17 +225,16 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn deleted_people(&mut self) -> Result<(), SweepError> {
-        let tables = &self.app.tables;
-        let partition = key::school_partition(self.school);
-        for item in tables.query(TableName::Directory, &partition, key::DELETED_PEOPLE).await? {
-            let deleted: DeletedPerson = item.read()?;
-            if !deleted.is_due(self.now) {
-                continue;
-            }
+    /// That somebody was deleted is over with its time, and once they are here again.
+    async fn deleted_people(&mut self, directory: &Directory) -> Result<(), SweepError> {
+        let (now, back) = (self.now, back(directory, self.now));
+        let deleted = directory.deleted.people().iter();
+        let over = deleted.filter(|one| one.is_due(now) || back.contains(&one.person_id));
+        for one in over {
             self.count(DataClass::DeletedPerson, 1);
             if !self.dry_run {
-                tables.delete(TableName::Directory, deleted.key(), Condition::Always).await?;
+                let tables = &self.app.tables;
+                tables.delete(TableName::Directory, one.key(), Condition::Always).await?;
             }
         }
         Ok(())

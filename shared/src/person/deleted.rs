@@ -3,7 +3,11 @@
 //! Keyed hashes of what they were known by, and nothing else about them. They lie among the people, so that whoever reads a
 //! school's directory has them with the same query, and no import can forget to look.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +31,10 @@ pub enum Name {
     Id(String),
     /// A name with a birthday or a contact point, or what else stands in for an id.
     Likeness(String),
+    /// A pupil's name alone, which tells nobody; but with another name and another birthday an id is another child's.
+    Called(String),
+    /// A pupil's birthday alone.
+    Born(String),
 }
 
 impl Name {
@@ -35,8 +43,15 @@ impl Name {
             Self::Upn(text) => ("upn", text),
             Self::Id(text) => ("id", text),
             Self::Likeness(text) => ("likeness", text),
+            Self::Called(text) => ("called", text),
+            Self::Born(text) => ("born", text),
         };
         key.blind("deleted", &format!("{kind}\0{text}"))
+    }
+
+    /// Whether it tells who somebody is.
+    pub const fn tells(&self) -> bool {
+        matches!(self, Self::Upn(_) | Self::Id(_) | Self::Likeness(_))
     }
 }
 
@@ -60,6 +75,9 @@ pub struct DeletedPerson {
     /// Whether a unique pupil number is among it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_upn: bool,
+    /// Whether a birthday is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_birthday: bool,
 }
 
 impl DeletedPerson {
@@ -71,17 +89,26 @@ impl DeletedPerson {
         deleted_at: Timestamp,
     ) -> Self {
         let has_upn = names.iter().any(|name| matches!(name, Name::Upn(_)));
+        let has_birthday = names.iter().any(|name| matches!(name, Name::Born(_)));
         let known_by = names.iter().map(|name| name.hash(key)).collect();
-        Self { school_id, person_id, deleted_at, known_by, has_upn }
+        Self { school_id, person_id, deleted_at, known_by, has_upn, has_birthday }
     }
 
-    /// Whether these names are theirs: one is enough. But under another unique pupil number an id alone is not: that of a child who
-    /// was adopted stays, and their record is a new one (case 15).
-    fn is(&self, names: &BTreeSet<Name>, key: &DataKey) -> bool {
-        let known = |name: &&Name| self.known_by.contains(&name.hash(key));
-        let upn = names.iter().find(|name| matches!(name, Name::Upn(_)));
-        let has_another = self.has_upn && upn.is_some_and(|upn| !known(&upn));
-        names.iter().filter(known).any(|name| !has_another || matches!(name, Name::Likeness(_)))
+    /// Whether these names are theirs: one is enough. But an id is not under another unique pupil number (that of a child who was adopted
+    /// stays, and their record is a new one, case 15), and no number is with another name and another birthday (case 57).
+    fn is(&self, names: &[(&Name, String)]) -> bool {
+        let is_known = |(_, hash): &(&Name, String)| self.known_by.contains(hash);
+        let is_another = |kind: fn(&Name) -> bool| names.iter().any(|name| kind(name.0) && !is_known(name));
+        let another_number = self.has_upn && is_another(|name| matches!(name, Name::Upn(_)));
+        let another_child = self.has_birthday
+            && is_another(|name| matches!(name, Name::Called(_)))
+            && is_another(|name| matches!(name, Name::Born(_)));
+        names.iter().filter(|name| is_known(name)).any(|(name, _)| match name {
+            Name::Likeness(_) => true,
+            Name::Upn(_) => !another_child,
+            Name::Id(_) => !another_child && !another_number,
+            Name::Called(_) | Name::Born(_) => false,
+        })
     }
 
     /// Whether it has been kept long enough.
@@ -103,6 +130,8 @@ impl Record for DeletedPerson {
 #[derive(Clone, Debug, Default)]
 pub struct Deleted {
     people: Vec<DeletedPerson>,
+    /// By what they were known, where they are.
+    known_by: HashMap<String, Vec<usize>>,
     /// Hashes what is asked for; none where nobody was deleted.
     key: Option<Arc<DataKey>>,
 }
@@ -113,15 +142,32 @@ impl Deleted {
         self.people.is_empty()
     }
 
+    /// Everybody.
+    pub fn people(&self) -> &[DeletedPerson] {
+        &self.people
+    }
+
     /// Adds somebody; `key` is the school's.
     pub fn add(&mut self, key: &Arc<DataKey>, person: DeletedPerson) {
         self.key.get_or_insert_with(|| Arc::clone(key));
+        for hash in &person.known_by {
+            self.known_by.entry(hash.clone()).or_default().push(self.people.len());
+        }
         self.people.push(person);
+    }
+
+    /// Who of them has these names: each is hashed once, however many there are.
+    pub fn who(&self, names: &BTreeSet<Name>) -> Vec<&DeletedPerson> {
+        let Some(key) = &self.key else { return Vec::new() };
+        let hashed: Vec<_> = names.iter().map(|name| (name, name.hash(key))).collect();
+        let told = hashed.iter().filter(|(name, _)| name.tells());
+        let places: BTreeSet<_> = told.filter_map(|(_, hash)| self.known_by.get(hash)).flatten().collect();
+        places.into_iter().map(|at| &self.people[*at]).filter(|person| person.is(&hashed)).collect()
     }
 
     /// Whether these are the names of anybody among them.
     pub fn has(&self, names: &BTreeSet<Name>) -> bool {
-        self.key.as_ref().is_some_and(|key| self.people.iter().any(|person| person.is(names, key)))
+        !self.who(names).is_empty()
     }
 }
 
@@ -133,6 +179,8 @@ mod tests {
         let name = |name: &&str| match name.split_once(' ') {
             Some(("upn", text)) => Name::Upn(text.to_owned()),
             Some(("id", text)) => Name::Id(text.to_owned()),
+            Some(("called", text)) => Name::Called(text.to_owned()),
+            Some(("born", text)) => Name::Born(text.to_owned()),
             _ => Name::Likeness((*name).to_owned()),
         };
         names.iter().map(name).collect()
@@ -152,8 +200,15 @@ mod tests {
         assert!(!text.contains(&of_mary.hash(&theirs)), "another school's key gives another hash");
         assert_eq!(format!("{of_mary:?}"), "Name(***)");
         deleted.add(&ours, record);
-        deleted
-            .add(&ours, DeletedPerson::new((school, &ours), person, &names(&["id 8", "upn A", "ann"]), at));
+        deleted.add(
+            &ours,
+            DeletedPerson::new(
+                (school, &ours),
+                person,
+                &names(&["id 8", "upn A", "ann 2018", "called ann", "born 2018"]),
+                at,
+            ),
+        );
         for (of, is) in [
             (&["id 7", "x"][..], true),
             (&["mary"], true),
@@ -164,7 +219,14 @@ mod tests {
             (&["id 8", "upn A"], true),
             // Another number says that the id is another child's, or the child another's; unless all else is the same.
             (&["id 8", "upn B"], false),
-            (&["id 8", "upn B", "ann"], true),
+            (&["id 8", "upn B", "ann 2018"], true),
+            // And so do another name and birthday, but not one of them, which may be corrected.
+            (&["id 8", "called zed", "born 2019"], false),
+            (&["upn A", "called zed", "born 2019"], false),
+            (&["id 8", "called ann", "born 2019"], true),
+            (&["id 8", "called zed", "born 2018"], true),
+            (&["id 8", "called zed"], true),
+            (&["called ann", "born 2018"], false),
         ] {
             assert_eq!(deleted.has(&names(of)), is, "{of:?}");
         }
@@ -180,9 +242,10 @@ mod tests {
             deleted_at: at,
             known_by: BTreeSet::new(),
             has_upn: false,
+            has_birthday: false,
         };
         assert!(
-            !record.is_due(at + crate::time::days(2_556)) && record.is_due(at + crate::time::days(2_557))
+            !record.is_due(at + crate::time::days(5_113)) && record.is_due(at + crate::time::days(5_114))
         );
     }
 }

@@ -162,8 +162,9 @@ impl DataClass {
             Self::School | Self::DataKey => days(30),
             // Hidden for 30 days once gone, then erased.
             Self::Person | Self::Link | Self::FormerVersion => days(30),
-            // As long as a child is at a primary or a secondary school, and a file may go on naming who was deleted: 7 × 365.25 days.
-            Self::DeletedPerson => days(2_557),
+            // As long as a child can be at one school, from Reception to Year 13, and a file may go on naming who was deleted:
+            // 14 × 365.25 days.
+            Self::DeletedPerson => days(5_114),
             // This school year and the next one's start: 13 months of 30.44 days.
             Self::Upload | Self::Message | Self::Outcome | Self::RetentionRun | Self::Usage => days(396),
             // So that every upload that it asked for can still name it.

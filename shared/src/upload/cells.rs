@@ -68,7 +68,7 @@ impl<'c> Cells<'c> {
         self.may_be_garbled
     }
 
-    /// One of them; nothing behind the last.
+    /// One of them; nothing behind the last. Bounds stand where characters begin: a reader that set others would have lost its place.
     pub fn get(self, index: usize) -> &'c str {
         let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
         &self.text[*from as usize..(to - self.between) as usize]

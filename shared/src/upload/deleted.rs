@@ -6,12 +6,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
+
 use super::{
     finding::{Code, Finding},
     identity::{Is, Who},
     intake::UPN,
     plan::{HeldBecause, Planner},
     roll::{Identity, Roll, contact_points_of, family_key, full_fold, pupil_key},
+    store::UNDO_DAYS,
 };
 use crate::{
     id::PersonId,
@@ -24,24 +27,27 @@ pub fn names_of(directory: &Directory, id: PersonId) -> BTreeSet<Name> {
     let families = directory.families();
     let mut own = names(directory, &families, id, person);
     for (other, person) in directory.visible_people().filter(|(other, _)| *other != id) {
-        for name in names(directory, &families, other, person) {
+        for name in names(directory, &families, other, person).into_iter().filter(Name::tells) {
             own.remove(&name);
         }
     }
     own
 }
 
-/// Who of those that are new in a file was deleted by the office. What somebody has whom it has added since, is theirs.
+/// Who of those that are new in a file was deleted by the office. What somebody has whom it has added since, is theirs; and whoever is
+/// kept away from a pupil has to be known, for whom they share a mailbox with.
 pub(super) fn deleted(
     roll: &Roll,
     directory: &Directory,
     families: &HashMap<PersonId, Vec<PersonId>>,
     who: &Who,
 ) -> BTreeSet<usize> {
-    let is_new = |at: &usize| who.is(*at) == Is::New;
     if directory.deleted.is_empty() {
         return BTreeSet::new();
     }
+    let ties = roll.links.iter().filter(|(_, tie)| tie.value.restricted);
+    let kept_away: BTreeSet<_> = ties.map(|((_, contact), _)| contact).collect();
+    let is_new = |at: &usize| who.is(*at) == Is::New && !kept_away.contains(at);
     let new = (0..roll.people.len()).filter(is_new).map(|at| (at, names_in(roll, at)));
     let found: Vec<_> = new.filter(|(_, names)| directory.deleted.has(names)).collect();
     if found.is_empty() {
@@ -50,9 +56,24 @@ pub(super) fn deleted(
     // One pass over the school, however many of its deleted a file names.
     let asked: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).collect();
     let names = directory.visible_people().flat_map(|(id, person)| names(directory, families, id, person));
-    let held: BTreeSet<_> = names.filter(|name| asked.contains(name)).collect();
+    let held: BTreeSet<_> = names.filter(|name| name.tells() && asked.contains(name)).collect();
     let is_deleted = |names: &BTreeSet<Name>| directory.deleted.has(&(names - &held));
     found.iter().filter(|(_, names)| is_deleted(names)).map(|(at, _)| *at).collect()
+}
+
+/// Whose deletion is over: somebody with their names has been here again for as long as an upload can be undone.
+pub fn back(directory: &Directory, now: Timestamp) -> BTreeSet<PersonId> {
+    if directory.deleted.is_empty() {
+        return BTreeSet::new();
+    }
+    let families = directory.families();
+    let since = (now - crate::time::days(UNDO_DAYS)).as_second();
+    let settled = directory.people.iter().filter(|(_, stored)| stored.versions.live.written_at <= since);
+    let people = settled.filter_map(|(id, stored)| Some((*id, stored.value.as_ref()?)));
+    people
+        .flat_map(|(id, person)| directory.deleted.who(&names(directory, &families, id, person)))
+        .map(|deleted| deleted.person_id)
+        .collect()
 }
 
 fn names(
@@ -62,17 +83,12 @@ fn names(
     person: &Person,
 ) -> BTreeSet<Name> {
     let mut names = own(person);
-    if !person.source_ids.is_empty() && !person.is_known_without_id {
-        return names;
-    }
     if person.role == Role::Contact {
+        // With an id too: the next file may lack the column.
         let key = family_key(&person.name, contact_points_of(person).next());
         let pupils = families.get(&id).into_iter().flatten().filter_map(|pupil| directory.person(*pupil));
-        for pupil in pupils {
-            let ids = pupil.source_ids.iter().map(by_id);
-            names.extend(ids.chain([likeness(pupil)]).map(|pupil| in_family(&key, &pupil)));
-        }
-    } else {
+        names.extend(pupils.flat_map(|pupil| in_family(&key, pupil)));
+    } else if person.source_ids.is_empty() || person.is_known_without_id {
         names.insert(Name::Likeness(likeness(person)));
     }
     names
@@ -91,21 +107,27 @@ impl Planner<'_> {
         }
         !self.terms.readmits_deleted
     }
+
+    /// Whether the file ties somebody to deleted pupils and to nobody else.
+    pub(super) fn is_of_deleted_alone(&self, at: usize) -> bool {
+        let mut theirs = self.roll.links.iter().filter(|((_, contact), _)| *contact == at);
+        !self.deleted.is_empty() && theirs.all(|((pupil, _), _)| self.deleted.contains(&pupil))
+    }
 }
 
 /// What an entry of a file is known by.
 fn names_in(roll: &Roll, at: usize) -> BTreeSet<Name> {
     let person = &roll.people[at].value;
     let mut names = own(person);
-    let pupil_of = |pupil: usize| match roll.identity(pupil) {
-        Identity::Id(id) => by_id(id),
-        _ => likeness(&roll.people[pupil].value),
-    };
     for identity in roll.identities(at) {
         match identity {
             Identity::Id(_) => {}
             Identity::Likeness(_) => drop(names.insert(Name::Likeness(likeness(person)))),
-            Identity::InFamily(pupil, key) => drop(names.insert(in_family(key, &pupil_of(pupil)))),
+            Identity::InFamily(pupil, key) => match roll.people.get(pupil) {
+                Some(pupil) => names.extend(in_family(key, &pupil.value)),
+                // A pupil whom the file only refers to.
+                None => names.extend(roll.referred_id(pupil).map(|id| in_family_of(key, &by_id(id)))),
+            },
         }
     }
     names
@@ -123,7 +145,13 @@ fn own(person: &Person) -> BTreeSet<Name> {
         .collect();
     let has_both = !person.name.given().is_empty() && !person.name.family().is_empty();
     if person.role == Role::Pupil {
-        names.extend((has_both && person.date_of_birth.is_some()).then(|| Name::Likeness(likeness(person))));
+        if let (true, Some(born)) = (has_both, person.date_of_birth) {
+            names.extend([
+                Name::Likeness(likeness(person)),
+                Name::Called(full_fold(&person.name)),
+                Name::Born(born.expose().to_string()),
+            ]);
+        }
     } else if has_both {
         let name = full_fold(&person.name);
         let reached = |point| Name::Likeness(["reached", person.role.word(), &name, point].join("\0"));
@@ -141,7 +169,13 @@ fn likeness(person: &Person) -> String {
     ["likeness", person.role.word(), &alike].join("\0")
 }
 
-fn in_family(key: &str, pupil: &str) -> Name {
+/// What a contact who is known by `key` in a pupil's family is known by: under every id of the pupil, and what may stand in for it.
+fn in_family(key: &str, pupil: &Person) -> impl Iterator<Item = Name> {
+    let ids = pupil.source_ids.iter().map(by_id).collect::<Vec<_>>();
+    ids.into_iter().chain([likeness(pupil)]).map(move |pupil| in_family_of(key, &pupil))
+}
+
+fn in_family_of(key: &str, pupil: &str) -> Name {
     Name::Likeness(["in family", key, pupil].join("\0"))
 }
 

@@ -72,15 +72,31 @@ fn the_office_takes_somebody_in_again_by_asking_and_somebody_elses_word() {
 }
 
 #[test]
-fn a_deleted_pupil_takes_no_family_along_that_is_known_and_brings_none_in() {
+fn whoever_is_kept_away_is_known_deleted_or_not() {
+    let both = format!("{ANN}{FATHER}");
+    let mut directory = after(&both);
+    delete(&mut directory, "John");
+    let plan = full(&read(&both.replace(",2,Y,\n", ",2,Y,Y\n")), &directory);
+    apply(&mut directory, &plan);
+    let (john, _) = person(&directory, "John");
+    let (ann, _) = person(&directory, "Ann");
+    assert!(directory.link(ann, john).unwrap().restricted, "he may share a mailbox with her");
+    assert!(plan.findings.iter().all(|found| found.code != Code::PersonDeleted.word()));
+}
+
+#[test]
+fn a_deleted_pupil_brings_no_family_in_and_whoever_is_here_for_them_alone_goes_too() {
     let ben = "Ben,Jones,2,4,05/04/2017,Father,Jo,Jones,C9,jo@example.com,07700 900009,1,Y,\n";
     let mut directory = after(&format!("{ANN}{ben}"));
     delete(&mut directory, "Ben");
     let rows = format!("{ANN}{ben}{}", ben.replace("Jo,Jones,C9,jo@", "Al,Jones,C8,al@"));
     let plan = full(&read(&rows), &directory);
-    assert!(plan.changes.is_empty(), "{:?}", plan.counts);
+    assert_eq!((plan.counts.pupil.created, plan.counts.contact.created, plan.counts.link.created), (0, 0, 0));
     assert_eq!(codes(&plan.findings), ["3  person_deleted"], "once, and not for each contact");
+    apply(&mut directory, &plan);
     assert_eq!(named(&directory), ["Ann", "Jo", "Mary"]);
+    let is_missing = |given| person(&directory, given).1.missing_since.is_some();
+    assert!(is_missing("Jo") && !is_missing("Mary"));
 }
 
 #[test]
@@ -124,6 +140,10 @@ fn without_ids_the_deleted_are_told_by_what_stands_in_for_them() {
     let other = "Ben,Jones,,4,05/04/2017,Father,John,Smith,,,,1,,\n";
     let plan = full(&read(&format!("{rows}{other}")), &directory);
     assert_eq!((plan.counts.pupil.created, plan.counts.contact.created), (1, 1));
+    // Numbers that the pupils have got meanwhile make nobody another.
+    let numbered = rows.replace("Ann,Smith,,", "Ann,Smith,X9,");
+    let plan = full(&read(&numbered), &directory);
+    assert_eq!((plan.counts.contact.created, plan.proposals.len()), (0, 1), "{:?}", plan.counts);
     delete(&mut directory, "Ann");
     let plan = full(&read(rows), &directory);
     assert!(plan.changes.is_empty(), "{:?}", plan.counts);
@@ -148,11 +168,8 @@ fn of_two_records_of_one_person_the_office_may_delete_one() {
     });
     let id = *second.unwrap().0;
     let names = names_of(&directory, id);
-    assert_eq!(
-        names.len(),
-        1,
-        "her id alone: name, address and number are the other record's too: {names:?}"
-    );
+    // Her id, and in Ben's family her name: address and number are the other record's too.
+    assert_eq!(names.len(), 3, "{names:?}");
     let key = Arc::new(DataKey::new(&[1; 32]));
     let school = crate::id::SchoolId::new(now(), &[1; 10]);
     directory.deleted.add(&key, DeletedPerson::new((school, &key), id, &names, now()));
@@ -167,6 +184,23 @@ fn of_two_records_of_one_person_the_office_may_delete_one() {
     let cy = ben.replace("Ben,Smith,2,", "Cy,Smith,3,").replace(",C1,", ",C8,");
     let plan = full(&read(&format!("{ANN}{cy}")), &directory);
     assert_eq!(plan.counts.contact.created, 1);
+}
+
+#[test]
+fn a_deletion_is_over_once_the_office_has_had_them_back_for_a_month() {
+    let both = format!("{ANN}{FATHER}");
+    let mut directory = after(&both);
+    delete(&mut directory, "John");
+    let deleted = directory.deleted.people()[0].person_id;
+    assert_eq!(back(&directory, now()), BTreeSet::new());
+    let plan = readmitting(&both, &directory);
+    apply(&mut directory, &plan);
+    let (john, _) = person(&directory, "John");
+    directory.people.get_mut(&john).unwrap().versions.live.written_at = now().as_second();
+    for (days, is_over) in [(0, false), (29, false), (30, true)] {
+        let over = back(&directory, now() + crate::time::days(days));
+        assert_eq!(over, if is_over { BTreeSet::from([deleted]) } else { BTreeSet::new() }, "{days}");
+    }
 }
 
 #[test]

@@ -18,7 +18,10 @@ use super::{
     repeated::Repeated,
     row::Shape,
 };
-use crate::{person::Role, privacy::agreement::Field};
+use crate::{
+    person::{Role, name::bare},
+    privacy::agreement::Field,
+};
 
 /// How many rows the header is looked for in.
 pub(super) const HEAD: usize = 30;
@@ -438,13 +441,16 @@ impl Rows {
     /// Whether the only cell of a row stands where a name should, beside others, and is none: `* pupil premium`.
     fn is_no_name(&self, cells: Cells<'_>, text: &str) -> bool {
         let at = cells.iter().position(|cell| !is_empty(cell));
-        let is_there = |held: &Held| Some(held.index) == at && held.is_name();
+        let name = self.layout.columns.iter().find(|held| Some(held.index) == at && held.is_name());
         let begins_a_name = |c: char| c.is_alphabetic() || "'’‘`".contains(c);
+        let is_long =
+            |held: &Held| held.what != What::FullName && text.split_whitespace().count() > MOST_NAMES;
         self.layout.width > 2
-            && self.layout.columns.iter().any(is_there)
-            && (!text.trim_start().starts_with(begins_a_name)
-                || text.contains(|c: char| c.is_ascii_digit())
-                || text.split_whitespace().count() > MOST_NAMES)
+            && name.is_some_and(|held| {
+                !bare(text).starts_with(begins_a_name)
+                    || text.contains(|c: char| c.is_ascii_digit())
+                    || is_long(held)
+            })
     }
 
     /// Reports repeat their header on every page. `first` is the first cell that holds anything.

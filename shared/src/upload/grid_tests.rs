@@ -225,6 +225,10 @@ fn a_remark_between_pupils_is_no_pupil() {
         ["2 Ann/Lee", "6 D'Arcy/", "7 Mary Jane Anna Rose/", "8 /Kay", "9 †/Day"]
     );
     assert_eq!(findings(&roll), ["3 row_skipped", "4 row_skipped", "5 row_skipped"]);
+    // A whole name has more words, and may begin with what nobody sees.
+    let roll =
+        read("Name,Year,Class\nAnn Lee,3,A\nMaria Eduarda dos Santos Silva,,\n\u{200f}Bob Kay,,\n").unwrap();
+    assert_eq!(people(&roll, Role::Pupil).len(), 3);
 }
 
 #[test]

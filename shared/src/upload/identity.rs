@@ -19,6 +19,7 @@ use super::{
 use crate::{
     id::PersonId,
     person::{Person, Role, SourceId, guardianship::Relationship, name::fold, store::Directory},
+    verify::nickname,
 };
 
 /// Who an entry of the file is.
@@ -382,15 +383,15 @@ pub(super) fn is_somebody_else(before: &Person, after: &Person) -> bool {
     match (before.date_of_birth, after.date_of_birth) {
         (Some(one), Some(other)) if one == other => false,
         (Some(_), Some(_)) => given || family,
-        _ => given && (family || before.role != Role::Pupil && is_another_forename(before, after)),
+        _ => given && (family || before.role == Role::Contact && is_another_forename(before, after)),
     }
 }
 
-/// Whether two people of one family name are two by their forenames, of which neither is short for the other, and by all that they are
+/// Whether two people of one family name are two by their forenames, of which neither is a form of the other, and by all that they are
 /// reached by.
 fn is_another_forename(before: &Person, after: &Person) -> bool {
     let (one, other) = (fold(before.name.given()), fold(after.name.given()));
-    let is_short = one.starts_with(&*other) || other.starts_with(&*one);
+    let is_short = one.starts_with(&*other) || other.starts_with(&*one) || nickname::are_one(&one, &other);
     let is_reached = |person: &Person| contact_points_of(person).next().is_some();
     let is_reached_alike =
         contact_points_of(before).any(|point| contact_points_of(after).any(|other| point == other));

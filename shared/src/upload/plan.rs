@@ -283,7 +283,10 @@ impl Planner<'_> {
                 Is::Undecided => continue,
                 Is::New if untied => continue,
                 Is::Known(id) | Is::Proposed(id) if untied => {
-                    self.named.insert(id);
+                    // Whoever is here for deleted pupils alone, goes as they have gone.
+                    if !self.is_of_deleted_alone(at) {
+                        self.named.insert(id);
+                    }
                     continue;
                 }
                 Is::New if self.stays_deleted(at) => continue,

@@ -65,6 +65,7 @@ fn edge_case_57_a_contacts_id_given_to_the_other_parent_is_nobodys() {
         (["Mother", "Mary", "Grey", "C1", "mary@example.com", "07700 900001"], true),
         (["Mother", "Mary", "Smith", "C1", "new@example.com", "07700 900099"], true),
         (["Mother", "Maryam", "Smith", "C1", "new@example.com", "07700 900099"], true),
+        (["Mother", "Polly", "Smith", "C1", "new@example.com", "07700 900099"], true),
         (["Mother", "Marie", "Smith", "C1", "mary@example.com", ""], true),
         (["Mother", "Marie", "Smith", "C1", "", ""], true),
         // Another forename and nothing that she is reached by.

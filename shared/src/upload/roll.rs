@@ -173,6 +173,11 @@ impl Roll {
         }
     }
 
+    /// The id of somebody whom the file only refers to.
+    pub(super) fn referred_id(&self, at: usize) -> Option<&SourceId> {
+        self.absent.get(at.checked_sub(self.people.len())?).map(|referred| &referred.id)
+    }
+
     /// Everything that somebody whom the file names is known by.
     pub(super) fn identities(&self, at: usize) -> impl Iterator<Item = Identity<'_>> {
         let aliases = self.aliases.get(&at).into_iter().flatten();

@@ -196,6 +196,9 @@ fn that_other_sheets_hold_something_is_told() {
     assert!(told(&another("<table:table>")) && !told(&another("<table:table table:style-name=\"h\">")));
     assert!(!told(&ods("", &format!("{text}<table:table><table:table-row/></table:table>"))));
 
+    // What is damaged behind the sheet that is read refuses nothing.
+    assert!(!told(&ods("", &format!("{text}<table:table></table:wrong>"))));
+
     assert!(told(&xls_in([0, 0], &[])) && !told(&xls(&[])) && !told(&xls_in([0, 1], &[])));
 }
 

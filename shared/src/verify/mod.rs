@@ -9,7 +9,7 @@ pub mod evidence;
 mod likely;
 pub mod limit;
 pub mod matching;
-mod nickname;
+pub(crate) mod nickname;
 pub mod notice;
 pub mod own;
 pub mod push;

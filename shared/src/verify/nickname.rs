@@ -4,7 +4,7 @@
 //! them (Chris is Christopher or Christine, who are two people). Names that only look alike (Isla and Ayla, Ella and Ellie) are in no row.
 
 /// Whether two folded names are forms of one.
-pub(super) fn are_one(one: &str, other: &str) -> bool {
+pub(crate) fn are_one(one: &str, other: &str) -> bool {
     one != other && ROWS.iter().any(|row| row.contains(&one) && row.contains(&other))
 }
 

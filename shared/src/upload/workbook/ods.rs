@@ -42,7 +42,9 @@ pub(super) fn read(archive: &Archive<'_>) -> Result<Table, Refusal> {
     xml.config_mut().expand_empty_elements = true;
     let (mut style, mut hidden, mut first) = (None, HashSet::new(), None::<Table>);
     loop {
-        match xml.read_event().map_err(|_| BROKEN)? {
+        // What stands behind the sheet that is read refuses nothing.
+        let Ok(event) = xml.read_event() else { return first.ok_or(BROKEN) };
+        match event {
             Event::Start(element) => match element.name().as_ref() {
                 "style:style" => style = attribute(&element, "style:name").map(Cow::into_owned),
                 "style:table-properties" if says(&element, "table:display", "false") => {
