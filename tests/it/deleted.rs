@@ -77,7 +77,7 @@ async fn whoever_was_deleted_stays_out_of_every_file_until_the_office_takes_them
 #[tokio::test]
 async fn a_deleted_pupil_stays_out_and_whoever_is_typed_in_is_here_again() {
     let world = World::new().await;
-    let sheet = Sheet::families(3);
+    let sheet = Sheet::families(20);
     taken(&world, &sheet.bytes()).await;
     let pupil = id(&world, "pupil", "P0002").await;
     world.delete("office", &format!("/people/{pupil}")).await.expect(204);
@@ -87,12 +87,15 @@ async fn a_deleted_pupil_stays_out_and_whoever_is_typed_in_is_here_again() {
         (found_by(&world, "pupil", "P0002").await, found_by(&world, "contact", "C0002").await),
         (0, 1)
     );
+    let contact = id(&world, "contact", "C0002").await;
+    assert!(person(&world, &contact).await["missing_since"].is_string(), "who was here for them alone");
 
     let typed = json!({"role": "pupil", "given_name": "Ada", "family_name": "Family2", "source_id": "P0002"});
     let made = world.post("office", "/people", &typed).await.expect(201);
     let after = taken(&world, &sheet.bytes()).await;
     assert_eq!((findings(&after).len(), &after["counts"]["link"]["created"]), (0, &json!(1)), "{after}");
     assert_eq!(ties(&world, text(&made["person_id"])).await.len(), 1);
+    assert_eq!(person(&world, &contact).await["missing_since"], Value::Null);
 }
 
 #[tokio::test]
