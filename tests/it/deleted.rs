@@ -14,8 +14,9 @@ use crate::{
 };
 
 /// Announces a file with which the office takes in again whom it has deleted, and waits for what comes of it.
-async fn readmitting(world: &World, file: &[u8], mode: &str) -> Value {
-    let body = json!({"file_name": "school.csv", "bytes": file.len(), "mode": mode, "readmit_deleted": true});
+async fn readmitting(world: &World, file: &[u8]) -> Value {
+    let body =
+        json!({"file_name": "school.csv", "bytes": file.len(), "mode": "apply", "readmit_deleted": true});
     let announced = world.post("office", "/uploads", &body).await.expect(201);
     assert_eq!(world.send_file(&announced, file).await, 200);
     world.settled(text(&announced["upload_id"])).await
@@ -54,7 +55,7 @@ async fn whoever_was_deleted_stays_out_of_every_file_until_the_office_takes_them
     }
 
     // The office asks, and somebody else says yes.
-    let waits = readmitting(&world, &sheet.bytes(), "apply").await;
+    let waits = readmitting(&world, &sheet.bytes()).await;
     held(&waits, "deleted_readmitted");
     assert_eq!(waits["counts"]["contact"]["created"], 1);
     assert_eq!(findings(&waits), [(3, "person_deleted")]);
@@ -107,7 +108,7 @@ async fn only_the_office_may_take_anybody_in_again() {
     let refused = world.post(&bearer, "/v1/connector/uploads", &body).await;
     assert_eq!((refused.status, refused.faults()), (422, vec!["/readmit_deleted forbidden".to_owned()]));
     // Said or not: a file without anybody who was deleted is not held by it.
-    let done = readmitting(&world, &Sheet::families(2).bytes(), "apply").await;
+    let done = readmitting(&world, &Sheet::families(2).bytes()).await;
     assert_eq!((text(&done["status"]), &done["held_because"]), ("done", &Value::Null));
 }
 

@@ -4,9 +4,12 @@ use super::*;
 use crate::{
     person::{deleted::DeletedPerson, name::PersonName},
     seal::DataKey,
-    upload::plan::{
-        self, Plan, Terms,
-        tests::{after, apply, codes, full, now, person, read, terms, upload},
+    upload::{
+        plan::{
+            self, Plan, Terms,
+            tests::{after, apply, codes, full, now, person, read, terms, upload},
+        },
+        store::Scope,
     },
 };
 
@@ -67,6 +70,16 @@ fn the_office_takes_somebody_in_again_by_asking_and_somebody_elses_word() {
     // Known again: nothing is asked any more.
     let plan = full(&read(&both), &directory);
     assert!(plan.changes.is_empty() && plan.findings.is_empty() && plan.held.is_none());
+    // A file of him alone does, as a part of the school, and calls nobody missing.
+    let mut directory = after(&both);
+    delete(&mut directory, "John");
+    let terms = Terms { readmits_deleted: true, scope: &Scope::Partial, ..terms(upload(3)) };
+    let part = plan::plan(&read(FATHER), &directory, terms);
+    assert_eq!(
+        (part.held, part.counts.contact.created, part.counts.contact.missing),
+        (Some(HeldBecause::DeletedReadmitted), 1, 0)
+    );
+    assert_eq!((part.counts.pupil.unchanged, part.counts.link.created), (1, 1));
     // Where nobody is in the file who was deleted, asking for them holds nothing.
     assert_eq!(readmitting(ANN, &after(ANN)).held, None);
 }

@@ -405,7 +405,7 @@ impl Code {
                 "Somebody new stands here, and the file does not name a contact whom the school keeps away. If they are the same person or the same pupil, correct the known one by hand and send the file again; if they are not, approve the upload."
             }
             Self::PersonDeleted => {
-                "The office has deleted this person, and the file still names them: they stay deleted. Take them out at the source; or send the file again and ask for the deleted to be taken in."
+                "The office has deleted this person, and the file still names them: they stay deleted. Take them out at the source; or send a file of them alone and ask for the deleted to be taken in."
             }
         }
     }
