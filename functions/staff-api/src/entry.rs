@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use shared::{
     http::FieldError,
     person::{
-        DateOfBirth, Person, Role, SourceId,
+        DateOfBirth, Few, Person, Role, SourceId,
         email::EmailAddress,
         name::{MAX_NAME_CHARS, PersonName, tidy},
         phone::{PhoneKind, PhoneNumber},
@@ -191,7 +191,7 @@ impl Fields {
 
 /// The first of a kind becomes another, and the others of the kind stay behind it; cleared, none of the kind is left.
 fn replace<'t, T: PartialEq>(
-    list: &mut Vec<T>,
+    list: &mut Few<T>,
     is_of_kind: impl Fn(&T) -> bool,
     said: Said<&'t str>,
     read: impl FnOnce(&'t str) -> Option<T>,
@@ -295,7 +295,7 @@ impl Form<'_> {
         }
     }
 
-    fn groups(&mut self, said: &Said<Vec<String>>, to: &mut Vec<String>) {
+    fn groups(&mut self, said: &Said<Vec<String>>, to: &mut Few<String>) {
         match said {
             Said::Nothing => {}
             Said::Cleared => to.clear(),
@@ -372,8 +372,8 @@ impl Form<'_> {
         name: &str,
         list: &[String],
         read: impl Fn(&mut Self, &str, &str) -> Option<T>,
-    ) -> Vec<T> {
-        let mut all = Vec::new();
+    ) -> Few<T> {
+        let mut all = Few::new();
         for (at, raw) in list.iter().enumerate() {
             let one = read(self, &format!("{name}/{at}"), raw);
             all.extend(one.filter(|one| !all.contains(one)));

@@ -141,7 +141,7 @@ fn a_merge_patch_leaves_clears_and_sets() {
         name: PersonName::new("Zoë", "Neill"),
         former_family_name: Some("O'Neill".into()),
         preferred_name: preferred,
-        groups: vec!["Chess".to_owned(), "Choir".to_owned()],
+        groups: vec!["Chess".to_owned(), "Choir".to_owned()].into(),
         leaves_on: Some(date(2027, 7, 21)),
         deceased: true,
         // The year group is as it was, and so still the source's to change.
@@ -163,8 +163,13 @@ fn a_merge_patch_leaves_clears_and_sets() {
         json!({"groups": [], "deceased": null, "leaves_on": "", "preferred_given_name": null, "class": " "}),
     )
     .unwrap();
-    let expected =
-        Person { groups: Vec::new(), deceased: false, leaves_on: None, preferred_name: None, ..expected };
+    let expected = Person {
+        groups: Vec::new().into(),
+        deceased: false,
+        leaves_on: None,
+        preferred_name: None,
+        ..expected
+    };
     assert_eq!(later, expected);
     assert_eq!(changed(&later, json!({})).unwrap(), later);
     // Whoever is typed in is by hand in all that was given.
@@ -178,10 +183,11 @@ fn a_contact_point_replaces_the_first_of_its_kind() {
         person.phones.iter().map(|phone| phone.expose().to_owned()).collect::<Vec<_>>().join(" ")
     };
     let before = Person {
-        emails: ["a@example.com", "b@example.com"].map(|email| email.parse().unwrap()).to_vec(),
+        emails: ["a@example.com", "b@example.com"].map(|email| email.parse().unwrap()).into_iter().collect(),
         phones: ["07700 900123", "07700 900456", "01632 960123"]
             .map(|raw| PhoneNumber::parse(raw).unwrap().number)
-            .to_vec(),
+            .into_iter()
+            .collect(),
         ..from_a_file(json!({"role": "contact", "given_name": "Ann"}))
     };
     let after =
@@ -216,7 +222,7 @@ fn lists_take_the_place_of_all_contact_points() {
     let after = changed(&typed, json!({"emails": ["b@example.com"], "phones": null})).unwrap();
     assert_eq!((after.emails.len(), after.phones.len()), (1, 0));
     assert_eq!(changed(&typed, json!({"phones": numbers})).unwrap(), typed);
-    assert_eq!(changed(&typed, json!({"emails": []})).unwrap().emails, []);
+    assert!(changed(&typed, json!({"emails": []})).unwrap().emails.is_empty());
     for (body, expected) in [
         (json!({"emails": ["a@example.com", "a@b"]}), "/emails/1 email_invalid"),
         (
@@ -237,16 +243,16 @@ fn lists_take_the_place_of_all_contact_points() {
 fn another_id_is_in_the_numbering_that_the_person_is_known_in() {
     let id = |source: &str, id: &str| SourceId { source: source.into(), id: id.into() };
     let before = Person {
-        source_ids: vec![id("upn", "A1"), id("wonde", "A7")],
+        source_ids: vec![id("upn", "A1"), id("wonde", "A7")].into(),
         ..from_a_file(json!({"role": "pupil", "given_name": "Ella"}))
     };
-    let ids = |person: Person| person.source_ids;
+    let ids = |person: Person| person.source_ids.into_vec();
     assert_eq!(
         ids(changed(&before, json!({"source_id": "A8"})).unwrap()),
         [id("upn", "A1"), id("wonde", "A8")]
     );
     assert_eq!(ids(changed(&before, json!({"source_id": null})).unwrap()), [id("upn", "A1")]);
-    let unknown = Person { source_ids: Vec::new(), ..before };
+    let unknown = Person { source_ids: Vec::new().into(), ..before };
     assert_eq!(ids(changed(&unknown, json!({"source_id": "007"})).unwrap()), [id("csv", "007")]);
 }
 

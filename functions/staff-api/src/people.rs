@@ -150,7 +150,8 @@ mod tests {
         );
         person.phones = ["01632 960123", "07700 900123", "07700 900456"]
             .map(|raw| PhoneNumber::parse(raw).unwrap().number)
-            .to_vec();
+            .into_iter()
+            .collect();
         person.missing_since = Some(Timestamp::from_millisecond(1_767_225_600_123).unwrap());
         let told = body(id, &person, 3);
         assert_eq!(told["phones"], json!(["+441632960123", "+447700900123", "+447700900456"]));

@@ -128,7 +128,7 @@ mod tests {
         let pupil = Person {
             year_group: Some("R".into()),
             class: Some("Oak".into()),
-            source_ids: vec![SourceId { source: "csv".into(), id: "00123".into() }],
+            source_ids: [SourceId { source: "csv".into(), id: "00123".into() }].into(),
             preferred_name: Some(PersonName::new("Zo", "")),
             former_family_name: Some("Former".into()),
             ..Person::named(Role::Pupil, PersonName::new("Zoë", "O'Neill"))

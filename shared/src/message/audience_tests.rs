@@ -149,7 +149,7 @@ fn marketing_reaches_nobody_who_has_not_consented() {
     let mother = school.contact("Mary Smith", "mary@example.com", &[]);
     school.link(pupil, mother, responsible());
     let mut teacher = Person::named(Role::Staff, PersonName::new("Tess", "Teacher"));
-    teacher.emails = vec!["tess@example.com".parse().unwrap()];
+    teacher.emails = ["tess@example.com".parse().unwrap()].into();
     let teacher = school.add(teacher);
     let audience = Audience { roles: vec![Role::Contact, Role::Staff], ..Audience::default() };
     let resolution = resolve(&school.directory, &audience, Purpose::Marketing, &BOTH, TODAY);
@@ -359,7 +359,7 @@ fn what_still_holds_when_the_directory_has_changed() {
     assert_eq!(still_permitted(&school.directory, &alone, Purpose::Service, TODAY), None);
     assert_eq!(still_permitted(&school.directory, &alone, Purpose::Emergency, TODAY), Some(alone));
     let mut teacher = Person::named(Role::Staff, PersonName::new("Tess", "Teacher"));
-    teacher.source_ids = vec![SourceId { source: "csv".into(), id: "1".into() }];
+    teacher.source_ids = [SourceId { source: "csv".into(), id: "1".into() }].into();
     let teacher = school.add(teacher);
     let to_teacher = Recipient { person: teacher, pupils: vec![], also: vec![], others: vec![] };
     assert_eq!(

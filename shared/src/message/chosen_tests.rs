@@ -112,7 +112,7 @@ fn marketing_goes_where_it_was_consented_to_and_nowhere_else() {
     use Channel::{Email, Sms};
     let (mut school, pupil, [mother, father]) = family();
     let teacher = school.add(Person {
-        emails: vec!["tess@example.com".parse().unwrap()],
+        emails: ["tess@example.com".parse().unwrap()].into(),
         ..Person::named(Role::Staff, crate::person::name::PersonName::new("Tess", "Teacher"))
     });
     let yes = |person, channel| (person, Purpose::Marketing, channel, true);

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use jiff::Timestamp;
 
 use super::{
-    Person,
+    Few, Person,
     guardianship::{Link, Relationship, Responsibility},
     name::PersonName,
     phone::PhoneKind,
@@ -152,7 +152,7 @@ fn filled(kept: &PersonName, other: &PersonName) -> PersonName {
     PersonName::new(&or(kept.given(), other.given()), &or(kept.family(), other.family()))
 }
 
-fn union<T: Clone + PartialEq>(kept: &[T], other: &[T]) -> Vec<T> {
+fn union<T: Clone + PartialEq>(kept: &[T], other: &[T]) -> Few<T> {
     let more = other.iter().filter(|one| !kept.contains(one));
     kept.iter().chain(more).cloned().collect()
 }
@@ -170,8 +170,8 @@ mod tests {
 
     fn contact(given: &str, email: &str, phone: &str) -> Person {
         Person {
-            emails: vec![email.parse().unwrap()],
-            phones: vec![PhoneNumber::parse(phone).unwrap().number],
+            emails: [email.parse().unwrap()].into(),
+            phones: [PhoneNumber::parse(phone).unwrap().number].into(),
             ..Person::named(Role::Contact, PersonName::new(given, "Smith"))
         }
     }
@@ -179,13 +179,13 @@ mod tests {
     #[test]
     fn one_person_has_the_ids_and_contact_points_of_both() {
         let kept = Person {
-            source_ids: vec![id("csv", "C1")],
+            source_ids: [id("csv", "C1")].into(),
             by_hand: BTreeSet::from([Field::Email]),
             ..contact("Catherine", "c@example.com", "01632 960123")
         };
         let other = Person {
             title: Some("Dr".into()),
-            source_ids: vec![id("csv", "C2"), id("wonde", "A7")],
+            source_ids: vec![id("csv", "C2"), id("wonde", "A7")].into(),
             by_hand: BTreeSet::from([Field::GivenName, Field::Title]),
             deceased: true,
             manual: true,
@@ -193,7 +193,7 @@ mod tests {
         };
         let one = join(&kept, &other).unwrap();
         assert_eq!((one.name.given(), one.title.as_deref()), ("Catherine", Some("Dr")));
-        assert_eq!(one.source_ids, [id("csv", "C1"), id("csv", "C2"), id("wonde", "A7")]);
+        assert_eq!(one.source_ids[..], [id("csv", "C1"), id("csv", "C2"), id("wonde", "A7")]);
         let emails: Vec<_> = one.emails.iter().map(|email| email.expose()).collect();
         assert_eq!(emails, ["c@example.com", "k@example.com"]);
         assert_eq!(one.phones[0].expose(), "+447700900123", "mobiles first, as files are read");
@@ -277,8 +277,8 @@ mod tests {
         let after = Person {
             preferred_name: Some(PersonName::new("Annie", "")),
             date_of_birth: Some(DateOfBirth(date(2018, 3, 4))),
-            phones: vec![PhoneNumber::parse("01632 960123").unwrap().number],
-            source_ids: vec![id("upn", "A1")],
+            phones: [PhoneNumber::parse("01632 960123").unwrap().number].into(),
+            source_ids: [id("upn", "A1")].into(),
             ..before.clone()
         };
         let expected =

@@ -19,6 +19,7 @@ use std::{
 use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use self::{
     email::EmailAddress,
@@ -92,6 +93,9 @@ impl SourceId {
     }
 }
 
+/// A list that nearly always has one entry or none, which stands in the list itself: a school has a hundred thousand of them.
+pub type Few<T> = SmallVec<[T; 1]>;
+
 /// What a school knows about one person. Stored sealed.
 // Independent facts: an enum of their combinations would say less.
 #[expect(clippy::struct_excessive_bools)]
@@ -120,8 +124,8 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<CompactString>,
     /// Other groups they belong to, as the school names them, in the order of the alphabet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Few::is_empty")]
+    pub groups: Few<String>,
     /// Pupils only: the first day on roll, where the school states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_on: Option<Date>,
@@ -132,17 +136,17 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deceased: bool,
     /// Usable e-mail addresses, the preferred one first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub emails: Vec<EmailAddress>,
+    #[serde(default, skip_serializing_if = "Few::is_empty")]
+    pub emails: Few<EmailAddress>,
     /// Usable phone numbers of every kind, the preferred one first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub phones: Vec<PhoneNumber>,
+    #[serde(default, skip_serializing_if = "Few::is_empty")]
+    pub phones: Few<PhoneNumber>,
     /// The source held an e-mail address or number that cannot be used: why somebody is not reached.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unusable_contact_point: bool,
     /// Other systems' ids for this person.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub source_ids: Vec<SourceId>,
+    #[serde(default, skip_serializing_if = "Few::is_empty")]
+    pub source_ids: Few<SourceId>,
     /// The office has approved that rows without an id mean this person, who has one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_known_without_id: bool,
@@ -175,14 +179,14 @@ impl Person {
             date_of_birth: None,
             year_group: None,
             class: None,
-            groups: Vec::new(),
+            groups: Few::new(),
             starts_on: None,
             leaves_on: None,
             deceased: false,
-            emails: Vec::new(),
-            phones: Vec::new(),
+            emails: Few::new(),
+            phones: Few::new(),
             unusable_contact_point: false,
-            source_ids: Vec::new(),
+            source_ids: Few::new(),
             is_known_without_id: false,
             missing_since: None,
             manual: false,
@@ -213,7 +217,7 @@ impl Person {
         self.starts_on.is_none_or(|first| first <= day)
     }
 
-    /// Gives back the room for more: a school has a hundred thousand people, and most of their lists have one entry.
+    /// Gives back the room for more: a school has a hundred thousand people.
     pub(crate) fn shrink_to_fit(&mut self) {
         self.groups.shrink_to_fit();
         self.emails.shrink_to_fit();
@@ -223,7 +227,7 @@ impl Person {
 
     /// Adds what another row says about the same person.
     pub fn add_contact_points(&mut self, more: &Self) {
-        fn add<T: Clone + PartialEq>(to: &mut Vec<T>, more: &[T]) {
+        fn add<T: Clone + PartialEq>(to: &mut Few<T>, more: &[T]) {
             for one in more {
                 if !to.contains(one) {
                     to.push(one.clone());

@@ -115,9 +115,11 @@ mod tests {
     fn what_is_on_the_list_is_passed_over_and_changes_nobody() {
         let key = DataKey::new(&[1; 32]);
         let mut person = Person::named(Role::Contact, PersonName::new("Mary", "Grey"));
-        person.phones =
-            ["07700 900001", "07700 900002"].map(|raw| PhoneNumber::parse(raw).unwrap().number).into();
-        person.emails = vec!["mary@example.com".parse().unwrap()];
+        person.phones = ["07700 900001", "07700 900002"]
+            .map(|raw| PhoneNumber::parse(raw).unwrap().number)
+            .into_iter()
+            .collect();
+        person.emails = ["mary@example.com".parse().unwrap()].into();
         let before = person.clone();
         let (today, later) = (date(2026, 11, 2), date(2026, 11, 3));
         let list = SuppressionList::default();

@@ -222,7 +222,7 @@ fn whom_the_office_types_in_again_it_has_again() {
     let john = person(&directory, "John").1.clone();
     delete(&mut directory, "John");
     // By hand, without the id: the next file's record of him, under a new id, is taken in.
-    let typed = Person { source_ids: Vec::new(), manual: true, ..john };
+    let typed = Person { source_ids: Vec::new().into(), manual: true, ..john };
     let id = PersonId::new(now(), &[77; 10]);
     directory.people.insert(id, crate::person::made_up::stored(typed));
     let rows = format!("{ANN}{}", FATHER.replace(",C2,", ",X2,"));

@@ -34,7 +34,9 @@ impl Roll {
             }
         }
         self.shared_contact_points();
-        self.without_contact();
+        for finding in self.without_contact() {
+            self.note(finding);
+        }
         self.findings.sort_by(|a, b| (a.row, &a.column, &a.code).cmp(&(b.row, &b.column, &b.code)));
     }
 
@@ -67,50 +69,55 @@ impl Roll {
         }
     }
 
-    /// Brings people and ties into an order that is not the file's, without those who were joined with others: rows that were sorted
-    /// in another way plan the same.
-    fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
-        let kept = (0..self.people.len()).filter(|at| !joined.contains_key(at));
+    /// Everybody's place, in an order that is not the file's: rows that were sorted in another way plan the same. Last are those who were
+    /// joined with others.
+    fn in_order(&self, joined: &BTreeMap<usize, usize>) -> Vec<u32> {
+        let at = |rank: &u128| (rank & u128::from(u32::MAX)) as usize;
         let mut ranks = Vec::with_capacity(self.people.len());
-        ranks.extend(kept.map(|at| self.rank(at)));
+        ranks.extend((0..self.people.len()).map(|at| {
+            let rank = self.rank(at);
+            if joined.contains_key(&at) { rank | u128::MAX << 32 } else { rank }
+        }));
         ranks.sort_unstable();
-        let mut order: Vec<_> = ranks.iter().map(|rank| (*rank & u128::from(u32::MAX)) as usize).collect();
-        let mut from = 0;
-        for alike in ranks.chunk_by(|one, other| one >> 32 == other >> 32) {
-            let to = from + alike.len();
-            if alike.len() > 1 {
-                order[from..to].sort_unstable_by(|one, other| self.compare(*one, *other));
+        let alike = ranks.chunk_by_mut(|one, other| *one >> 32 == *other >> 32);
+        for alike in alike.filter(|alike| alike.len() > 1) {
+            alike.sort_unstable_by(|one, other| self.compare(at(one), at(other)));
+        }
+        let mut places = vec![0; ranks.len()];
+        (0..).zip(&ranks).for_each(|(place, rank)| places[at(rank)] = place);
+        places
+    }
+
+    /// Brings people and ties into order, without those who were joined with others.
+    fn arrange(&mut self, joined: &BTreeMap<usize, usize>) {
+        let places = self.in_order(joined);
+        let place = |at: usize| places[at] as usize;
+        let moved = |key: &mut Key| {
+            if let Key::InFamily(pupil, _) = key {
+                *pupil = place(*pupil);
             }
-            from = to;
-        }
-        drop(ranks);
-        let mut places = vec![0; self.people.len()];
-        for (place, at) in order.iter().enumerate() {
-            places[*at] = place;
-        }
-        let moved = |key: Key| match key {
-            Key::InFamily(pupil, text) => Key::InFamily(places[pupil], text),
-            key => key,
         };
-        let keys = mem::take(&mut self.keys).into_iter().map(moved);
-        let mut people: Vec<_> = mem::take(&mut self.people).into_iter().zip(keys).map(Some).collect();
-        let mut referred = mem::take(&mut self.referred);
-        self.people.reserve_exact(order.len());
-        self.keys.reserve_exact(order.len());
-        for (at, (entry, key)) in order.into_iter().filter_map(|at| Some((at, people[at].take()?))) {
-            if let Some((finding, id)) = referred.remove(&at).zip(entry.value.source_ids.first()) {
-                self.absent.push(Referred { role: entry.value.role, id: id.clone(), finding });
-            } else {
-                self.people.push(entry);
-                self.keys.push(key);
-            }
+        self.keys.iter_mut().for_each(moved);
+        bring_to(places.clone(), |one, other| {
+            self.keys.swap(one, other);
+            self.people.swap(one, other);
+        });
+        self.people.truncate(places.len() - joined.len());
+        // Whom the file only refers to stands behind everybody else.
+        let referred = mem::take(&mut self.referred).into_iter();
+        let referred: BTreeMap<_, _> = referred.map(|(at, finding)| (place(at), finding)).collect();
+        let behind = self.people.drain(self.people.len() - referred.len()..);
+        for (Entry { value, .. }, finding) in behind.zip(referred.into_values()) {
+            let id = value.source_ids.first().cloned();
+            self.absent.extend(id.map(|id| Referred { role: value.role, id, finding }));
         }
+        self.keys.truncate(self.people.len());
         self.links.arrange(&places);
         let no_emergency = mem::take(&mut self.no_emergency).into_iter();
-        self.no_emergency = no_emergency.map(|(pupil, contact)| (places[pupil], places[contact])).collect();
-        let aliases = mem::take(&mut self.aliases).into_iter();
-        self.aliases =
-            aliases.map(|(at, keys)| (places[at], keys.into_iter().map(moved).collect())).collect();
+        self.no_emergency = no_emergency.map(|(pupil, contact)| (place(pupil), place(contact))).collect();
+        let mut aliases = mem::take(&mut self.aliases);
+        aliases.values_mut().flatten().for_each(moved);
+        self.aliases = aliases.into_iter().map(|(at, keys)| (place(at), keys)).collect();
     }
 
     /// Systems that keep a contact per pupil, without ids, name one parent once per child. They are joined where the whole name
@@ -171,23 +178,22 @@ impl Roll {
 
     /// Pupils with very many contacts, and pupils for whom the file has contacts, and none who can be
     /// reached (case 39). A file without contacts says nothing.
-    fn without_contact(&mut self) {
+    fn without_contact(&self) -> Vec<Finding> {
         /// More contacts than this on one pupil are worth a look: rostering services hold a file from six guardians on.
         const MANY: usize = 6;
-        if self.links.is_empty() || self.scope == Scope::Partial {
-            return;
-        }
-        // Of each pupil, how many contacts and how many of them can be reached.
-        let mut contacts = vec![(0, 0); self.places()];
-        for ((pupil, contact), _) in self.links.iter() {
-            let (all, reached) = &mut contacts[pupil];
-            *all += 1;
-            let is_reached = |entry: &Entry<Arc<Person>>| contact_points_of(&entry.value).next().is_some();
-            *reached += usize::from(self.people.get(contact).is_some_and(is_reached));
-        }
         let mut found = Vec::new();
+        if self.links.is_empty() || self.scope == Scope::Partial {
+            return found;
+        }
+        let is_reached = |entry: &Entry<Arc<Person>>| contact_points_of(&entry.value).next().is_some();
+        // Pupils and ties are in one order.
+        let mut ties = self.links.iter().peekable();
         for (at, entry) in self.of(Role::Pupil) {
-            let (all, reached) = contacts[at];
+            let (mut all, mut reached) = (0, 0);
+            while let Some(((_, contact), _)) = ties.next_if(|((pupil, _), _)| *pupil == at) {
+                all += 1;
+                reached += usize::from(self.people.get(contact).is_some_and(is_reached));
+            }
             if reached == 0 {
                 found.push(Finding::at(entry.row, "", Code::NoContact));
             }
@@ -195,9 +201,7 @@ impl Roll {
                 found.push(Finding::at(entry.row, "", Code::ManyContacts));
             }
         }
-        for finding in found {
-            self.note(finding);
-        }
+        found
     }
 
     /// An address or number that stands on so many contacts that it is nobody's own: the office's, say (case 44).
@@ -217,5 +221,17 @@ impl Roll {
             holders.values().filter(|(count, _)| *count > TOO_MANY).map(|(_, row)| *row).collect();
         rows.sort_unstable();
         self.findings.extend(rows.into_iter().map(|row| Finding::at(row, "", Code::SharedContactPoint)));
+    }
+}
+
+/// Brings everything to its place by swapping two things at a time: each of the permutation's circles is gone round once.
+pub(super) fn bring_to(mut places: Vec<u32>, mut swap: impl FnMut(usize, usize)) {
+    for at in 0..places.len() {
+        while let to = places[at] as usize
+            && to != at
+        {
+            swap(at, to);
+            places.swap(at, to);
+        }
     }
 }

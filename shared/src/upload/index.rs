@@ -1,11 +1,9 @@
 //! Where in a list somebody is, by a hash alone: what is hashed is not kept twice.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, Hasher},
-};
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::roll::Identity;
 use crate::person::Role;
@@ -13,7 +11,7 @@ use crate::person::Role;
 /// Places by the hash of a role and an identity, which nobody outside can foretell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    places: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
+    places: HashTable<(u64, usize)>,
     random: RandomState,
 }
 
@@ -35,41 +33,17 @@ impl Index {
                 hasher.write(text.as_bytes());
             }
         }
-        let mut hash = hasher.finish();
-        while let Some(place) = self.places.get(&hash) {
-            if is(*place) {
-                return Ok(*place);
-            }
-            // Two of one hash, as one number in two numberings: the second has the next.
-            hash = hash.wrapping_add(1);
-        }
-        Err(hash)
+        let hash = hasher.finish();
+        let known = self.places.find(hash, |(known, place)| *known == hash && is(*place));
+        known.map(|(_, place)| *place).ok_or(hash)
     }
 
     /// Makes room for so many more.
     pub(super) fn expect(&mut self, more: usize) {
-        self.places.reserve(more);
+        self.places.reserve(more, |(hash, _)| *hash);
     }
 
     pub(super) fn put(&mut self, hash: u64, place: usize) {
-        self.places.insert(hash, place);
-    }
-}
-
-/// What is a hash already is not hashed again.
-#[derive(Clone, Copy, Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
     }
 }

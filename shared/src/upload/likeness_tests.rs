@@ -34,7 +34,7 @@ fn pupil(name: &str, born: Date) -> Person {
 }
 
 fn with_id(person: Person, source: &str, id: &str) -> Person {
-    Person { source_ids: vec![SourceId { source: source.into(), id: id.into() }], ..person }
+    Person { source_ids: [SourceId { source: source.into(), id: id.into() }].into(), ..person }
 }
 
 /// A contact; `points` are e-mail addresses and numbers.

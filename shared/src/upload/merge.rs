@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::column::Column;
 use crate::{
     person::{
-        Person, Role, SourceId,
+        Few, Person, Role, SourceId,
         email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::PersonName,
@@ -75,7 +75,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         leaves_on: merge.light(Field::LeavingDate, before.leaves_on.as_ref(), after.leaves_on.as_ref()),
         deceased,
         emails,
-        phones: [mobiles, others].concat(),
+        phones: mobiles.into_iter().chain(others).collect(),
         unusable_contact_point: after.unusable_contact_point,
         source_ids: source_ids(before, after),
         is_known_without_id: before.is_known_without_id
@@ -89,21 +89,21 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
     Person { by_hand: merge.by_hand, blanked: merge.blanked, ..person }
 }
 
-fn some<T>(list: &Vec<T>) -> Option<&Vec<T>> {
+fn some<T>(list: &Few<T>) -> Option<&Few<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-fn phones(person: &Person, mobile: bool) -> Vec<PhoneNumber> {
+fn phones(person: &Person, mobile: bool) -> Few<PhoneNumber> {
     person.phones.iter().filter(|phone| (phone.kind() == PhoneKind::Mobile) == mobile).cloned().collect()
 }
 
 /// New ids take the place of those in the same numbering. An id that is known already takes nobody's place: the office may have
 /// joined two records, and then both of their ids stand for the one.
-fn source_ids(before: &Person, after: &Person) -> Vec<SourceId> {
+fn source_ids(before: &Person, after: &Person) -> Few<SourceId> {
     let is_replaced = |old: &SourceId| {
         after.source_ids.iter().any(|new| new.source == old.source && !before.source_ids.contains(new))
     };
-    let mut ids: Vec<_> = before.source_ids.iter().filter(|old| !is_replaced(old)).cloned().collect();
+    let mut ids: Few<_> = before.source_ids.iter().filter(|old| !is_replaced(old)).cloned().collect();
     let kept = ids.len();
     ids.extend(after.source_ids.iter().filter(|new| !before.source_ids.contains(new)).cloned());
     // In one order, unless there is no new one: the same file again changes nobody.
@@ -163,22 +163,27 @@ impl Merge<'_> {
     }
 
     /// Where somebody is reached: a blank clears it the second time.
-    fn contact_point<T: Clone + PartialEq>(&mut self, field: Field, before: &[T], after: &[T]) -> Vec<T> {
+    fn contact_point<T: Clone + PartialEq>(
+        &mut self,
+        field: Field,
+        before: &Few<T>,
+        after: &Few<T>,
+    ) -> Few<T> {
         if !after.is_empty() {
-            return self.kept(field, &before.to_vec(), &after.to_vec());
+            return self.kept(field, before, after);
         }
         if before.is_empty() || self.by_hand.contains(&field) || !self.has(field) {
-            return before.to_vec();
+            return before.clone();
         }
         match self.before.blanked.get(&field) {
-            Some(file) if file != self.says.file => Vec::new(),
+            Some(file) if file != self.says.file => Few::new(),
             Some(file) => {
                 self.blanked.insert(field, file.clone());
-                before.to_vec()
+                before.clone()
             }
             None => {
                 self.blanked.insert(field, self.says.file.to_owned());
-                before.to_vec()
+                before.clone()
             }
         }
     }

@@ -258,8 +258,10 @@ fn a_proposal_that_is_refused_makes_somebody_new() {
 fn edge_case_52_ids_in_whatever_order_are_the_same_ids() {
     let directory = after(&row(["Ann", "Smith", "1", "3", "04/03/2018"], MARY));
     let id = |source: &str| SourceId { source: source.into(), id: "1".into() };
-    let ann =
-        Person { source_ids: vec![id("wonde"), id("upn")], ..Person::clone(person(&directory, "Ann").1) };
+    let ann = Person {
+        source_ids: vec![id("wonde"), id("upn")].into(),
+        ..Person::clone(person(&directory, "Ann").1)
+    };
     let says = Says { columns: &BTreeSet::new(), file: "two" };
     assert_eq!(merge::person(&ann, &ann, says), ann);
 }
@@ -389,7 +391,7 @@ fn what_the_office_set_by_hand_stays_until_the_source_says_the_same() {
     let mut directory = after(&row(ann, MARY));
     let (id, mary) = person(&directory, "Mary");
     let typed = Person {
-        emails: vec!["typed@example.com".parse().unwrap()],
+        emails: ["typed@example.com".parse().unwrap()].into(),
         by_hand: BTreeSet::from([crate::privacy::agreement::Field::Email]),
         ..mary.clone()
     };

@@ -174,8 +174,12 @@ fn what_the_office_typed_outlives_the_file() {
     let mut directory = after(ANN);
     let (id, mary) = person(&directory, "Mary");
     let by_hand = BTreeSet::from([Field::Email]);
-    let typed =
-        Person { emails: vec!["typed@example.com".parse().unwrap()], manual: true, by_hand, ..mary.clone() };
+    let typed = Person {
+        emails: ["typed@example.com".parse().unwrap()].into(),
+        manual: true,
+        by_hand,
+        ..mary.clone()
+    };
     directory.people.insert(id, stored(typed.clone()));
     let ends = *directory.links.keys().next().unwrap();
     let set = Link { parental_responsibility: Responsibility::No, manual: true, ..Link::default() };

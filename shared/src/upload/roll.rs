@@ -224,7 +224,7 @@ impl Roll {
     /// noted first.
     pub(super) fn refer(&mut self, role: Role, id: SourceId, finding: Finding) -> usize {
         let person =
-            Arc::new(Person { source_ids: vec![id], ..Person::named(role, PersonName::new("", "")) });
+            Arc::new(Person { source_ids: [id].into(), ..Person::named(role, PersonName::new("", "")) });
         self.locate(&Key::Id, &person).unwrap_or_else(|hash| {
             let at = self.add(hash, Key::Id, finding.row, person);
             self.referred.insert(at, finding);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     person::{
-        Role, SourceId,
+        Few, Role, SourceId,
         email::EmailAddress,
         name::PersonName,
         phone::{PhoneKind, PhoneNumber},
@@ -119,24 +119,22 @@ impl<'r> Row<'r> {
     }
 
     /// The ids of somebody, in the order of the columns.
-    pub(super) fn source_ids(&self, role: Role) -> Vec<SourceId> {
-        let mut kept: Vec<SourceId> = Vec::new();
+    pub(super) fn source_ids(&self, role: Role) -> Few<SourceId> {
+        let mut kept: Few<SourceId> = Few::new();
         for (place, raw) in self.all(role, Field::SourceId) {
             let Some(Label { source, .. }) = place.of(self.labels) else { continue };
             if kept.iter().all(|known| known.source != source)
                 && let Some(id) = cell::text(raw)
             {
-                let id = SourceId { source: source.clone(), id };
-                // Nearly all have one.
-                if kept.is_empty() { kept = vec![id] } else { kept.push(id) }
+                kept.push(SourceId { source: source.clone(), id });
             }
         }
         kept
     }
 
     /// The groups of somebody.
-    pub(super) fn groups(&self, role: Role) -> Vec<String> {
-        let mut groups = Vec::new();
+    pub(super) fn groups(&self, role: Role) -> Few<String> {
+        let mut groups = Few::new();
         let said = self.all(role, Field::Groups).filter_map(|(_, raw)| cell::text(raw));
         said.for_each(|group| add(&mut groups, group.into()));
         groups
@@ -193,8 +191,8 @@ impl Roll {
         &mut self,
         row: &Row<'_>,
         role: Role,
-    ) -> (Vec<EmailAddress>, Vec<PhoneNumber>, bool) {
-        let (mut emails, mut phones, mut unusable) = (Vec::new(), Vec::new(), false);
+    ) -> (Few<EmailAddress>, Few<PhoneNumber>, bool) {
+        let (mut emails, mut phones, mut unusable) = (Few::new(), Few::new(), false);
         for (place, raw) in row.all(role, Field::Email) {
             match cell::email(raw) {
                 Ok(None) => {}
@@ -243,11 +241,8 @@ impl Roll {
 }
 
 /// Adds what is not there yet.
-pub(super) fn add<T: PartialEq>(to: &mut Vec<T>, one: T) {
-    if to.is_empty() {
-        // Most lists have one, and a school has a hundred thousand lists.
-        *to = vec![one];
-    } else if !to.contains(&one) {
+pub(super) fn add<T: PartialEq>(to: &mut Few<T>, one: T) {
+    if !to.contains(&one) {
         to.push(one);
     }
 }

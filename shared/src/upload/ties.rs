@@ -1,13 +1,10 @@
 //! What ties pupils to contacts in a file.
 
-use std::{
-    collections::{HashMap, hash_map},
-    mem,
-};
+use std::collections::{HashMap, hash_map};
 
 use foldhash::fast::RandomState;
 
-use super::roll::Entry;
+use super::{gathered::bring_to, roll::Entry};
 use crate::person::guardianship::Link;
 
 /// Pupil and contact, as places among the people.
@@ -65,10 +62,10 @@ impl Ties {
     }
 
     /// Brings them into order, once everybody has a new place.
-    pub(super) fn arrange(&mut self, places: &[usize]) {
+    pub(super) fn arrange(&mut self, places: &[u32]) {
         self.places = HashMap::default();
         for ((pupil, contact), _) in &mut self.list {
-            (*pupil, *contact) = (places[*pupil], places[*contact]);
+            (*pupil, *contact) = (places[*pupil] as usize, places[*contact] as usize);
         }
         // A pupil has few: where theirs begin is counted, and only they are sorted.
         let mut starts = vec![0; places.len() + 1];
@@ -76,18 +73,15 @@ impl Ties {
         for pupil in 1..starts.len() {
             starts[pupil] += starts[pupil - 1];
         }
-        let mut order = vec![0; self.list.len()];
-        for (at, ((pupil, _), _)) in self.list.iter().enumerate() {
-            order[starts[*pupil]] = at;
-            starts[*pupil] += 1;
+        let of_pupil = |((pupil, _), _): &(Ends, _)| {
+            let next = &mut starts[*pupil];
+            *next += 1;
+            *next - 1
+        };
+        bring_to(self.list.iter().map(of_pupil).collect(), |one, other| self.list.swap(one, other));
+        for ties in self.list.chunk_by_mut(|(one, _), (other, _)| one.0 == other.0) {
+            ties.sort_unstable_by_key(|(ends, _)| *ends);
         }
-        let ends = |at: &usize| self.list[*at].0;
-        for ties in order.chunk_by_mut(|one, other| ends(one).0 == ends(other).0) {
-            ties.sort_unstable_by_key(ends);
-        }
-        let mut list: Vec<_> = mem::take(&mut self.list).into_iter().map(Some).collect();
-        self.list.reserve_exact(list.len());
-        self.list.extend(order.into_iter().filter_map(|at| list[at].take()));
     }
 
     /// All of them.

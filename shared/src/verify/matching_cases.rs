@@ -84,7 +84,7 @@ fn edge_case_7_and_8_a_shared_contact_point_proves_nobody() {
     let channels = [Channel::Sms, Channel::Email];
     let directory = &family.school.directory;
     assert_eq!(own::own_channel(directory, family.mary, &own(), &channels), None);
-    family.school.person(family.mary).emails = vec!["mary.own@example.com".parse().unwrap()];
+    family.school.person(family.mary).emails = ["mary.own@example.com".parse().unwrap()].into();
     let directory = &family.school.directory;
     assert_eq!(own::own_channel(directory, family.mary, &own(), &channels), Some(Channel::Email));
     assert!(!own::is_own(directory, family.mary, Channel::Sms, &own()));
@@ -259,7 +259,7 @@ fn edge_case_44_a_number_that_stands_on_many_proves_nobody() {
 #[test]
 fn edge_case_45_the_schools_own_address_proves_nobody() {
     let mut family = family();
-    family.school.person(family.mary).emails = vec!["office@oakfield.example".parse().unwrap()];
+    family.school.person(family.mary).emails = ["office@oakfield.example".parse().unwrap()].into();
     let mobile = PhoneNumber::parse("07700 900777").unwrap().number;
     let by_office =
         Claim { email: "office@oakfield.example".parse().unwrap(), mobile: mobile.clone(), ..claim() };
@@ -269,7 +269,7 @@ fn edge_case_45_the_schools_own_address_proves_nobody() {
         let mut family = self::family();
         let (given, surname) = name.rsplit_once(' ').unwrap();
         family.school.add(Person {
-            emails: vec!["mary@example.com".parse().unwrap()],
+            emails: ["mary@example.com".parse().unwrap()].into(),
             ..Person::named(Role::Staff, PersonName::new(given, surname))
         });
         let by_email = Claim { mobile: mobile.clone(), ..claim() };
@@ -398,8 +398,8 @@ fn any_school() -> impl Strategy<Value = Directory> {
         let pupils: Vec<_> = pupils.into_iter().map(|one| school.add(pupil(one))).collect();
         for (at, (name, mobile, email, state)) in contacts.into_iter().enumerate() {
             let contact = school.add(Person {
-                phones: vec![mobile],
-                emails: vec![email],
+                phones: [mobile].into(),
+                emails: [email].into(),
                 deceased: state == 0,
                 ..Person::named(Role::Contact, name)
             });

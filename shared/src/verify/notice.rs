@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(kept.1, [jo]);
         // The school's own address stands for nobody.
         school.person(mary).phones.clear();
-        school.person(mary).emails = vec!["office@example.com".parse().unwrap()];
+        school.person(mary).emails = ["office@example.com".parse().unwrap()].into();
         assert_eq!(told(&school, &["office@example.com".parse().unwrap()]).0, None);
         school.person(jo).deceased = true;
         assert_eq!(told(&school, &[]).1, []);

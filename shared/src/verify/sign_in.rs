@@ -255,7 +255,7 @@ mod tests {
                 |school, _, mary| {
                     let mary = school.person(mary);
                     mary.phones.clear();
-                    mary.emails = vec!["office@example.com".parse().unwrap()];
+                    mary.emails = ["office@example.com".parse().unwrap()].into();
                 },
                 None,
             ),

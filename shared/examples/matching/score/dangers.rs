@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::Date};
 use shared::{
     id::PersonId,
     person::{
-        DateOfBirth, Person, Role,
+        DateOfBirth, Few, Person, Role,
         guardianship::{
             Link,
             Relationship::{Father, Grandparent, Mother, Other, Relative, StepParent, Unknown},
@@ -168,7 +168,7 @@ fn shared_across_families(school: &mut School) -> Claimant {
     let (one, two) = (family(school), family(school));
     let mobile = one.hers.mobiles.clone();
     let minder = Named::one(&mut school.dice, WOMEN, "Childminder").name;
-    let hers = Points { mobiles: mobile, emails: Vec::new() };
+    let hers = Points { mobiles: mobile, emails: Vec::new().into() };
     school.contact(minder, &hers, two.child, denied(Other));
     let mut claim = one.claim(one.mother_name(), &one.hers);
     claim.email = school.email();
@@ -179,7 +179,7 @@ fn shared_with_grandparent(school: &mut School) -> Claimant {
     let family = family(school);
     let gran = Named::one(&mut school.dice, WOMEN, family.child_name.family()).name;
     let emails = family.hers.emails.clone();
-    let points = Points { mobiles: vec![school.mobile()], emails };
+    let points = Points { mobiles: [school.mobile()].into(), emails };
     let link = Link { emergency_contact: true, ..Link { relationship: Grandparent, ..Link::default() } };
     school.contact(gran.clone(), &points, family.child, link);
     let name = if school.dice.falls(500) { &gran } else { family.mother_name() };
@@ -230,7 +230,7 @@ fn father_and_grandfather(school: &mut School) -> Claimant {
     let points = if school.dice.falls(500) {
         one.his.clone()
     } else {
-        Points { emails: vec![school.email()], ..one.his.clone() }
+        Points { emails: [school.email()].into(), ..one.his.clone() }
     };
     let relationship = [Grandparent, Relative][school.dice.roll(2)];
     let link = if school.dice.falls(500) { kept_away(relationship) } else { responsible(relationship) };
@@ -400,8 +400,8 @@ fn ended_tie(school: &mut School) -> Claimant {
 fn school_address(school: &mut School) -> Claimant {
     let family = family(school);
     let office = school.own[school.numbers as usize % 2].clone();
-    school.person(family.mother).emails = vec![office.clone()];
-    let office = Points { mobiles: vec![school.mobile()], emails: vec![office] };
+    school.person(family.mother).emails = [office.clone()].into();
+    let office = Points { mobiles: [school.mobile()].into(), emails: [office].into() };
     nobody(family.claim(family.mother_name(), &office), &office)
 }
 
@@ -421,22 +421,22 @@ fn colleague_address(school: &mut School) -> Claimant {
     if is_email {
         mother.emails.clone_from(&points.emails);
         typed.emails.clone_from(&points.emails);
-        typed.mobiles = vec![school.mobile()];
+        typed.mobiles = [school.mobile()].into();
     } else {
         mother.phones.clone_from(&points.mobiles);
         typed.mobiles.clone_from(&points.mobiles);
-        typed.emails = vec![school.email()];
+        typed.emails = [school.email()].into();
     }
     nobody(family.claim(family.mother_name(), &typed), &points)
 }
 
 fn placeholder(school: &mut School) -> Claimant {
     let families = [family(school), family(school), family(school), family(school)];
-    let mobile = vec![school.mobile()];
+    let mobile = Few::from([school.mobile()]);
     for family in &families {
         school.person(family.mother).phones.clone_from(&mobile);
     }
-    let reads = Points { mobiles: mobile, emails: vec![school.email()] };
+    let reads = Points { mobiles: mobile, emails: [school.email()].into() };
     nobody(families[0].claim(families[0].mother_name(), &reads), &reads)
 }
 
@@ -444,7 +444,7 @@ fn sixth_former(school: &mut School) -> Claimant {
     let family = family(school);
     let mobile = family.hers.mobiles.clone();
     school.person(family.child).phones.clone_from(&mobile);
-    let reads = Points { mobiles: mobile, emails: vec![school.email()] };
+    let reads = Points { mobiles: mobile, emails: [school.email()].into() };
     nobody(family.claim(family.mother_name(), &reads), &reads)
 }
 

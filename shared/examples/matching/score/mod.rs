@@ -15,7 +15,7 @@ use shared::{
     channel::Channel,
     id::PersonId,
     person::{
-        DateOfBirth, Person, Role,
+        DateOfBirth, Few, Person, Role,
         email::EmailAddress,
         guardianship::{Link, Relationship, Responsibility},
         name::PersonName,
@@ -137,9 +137,9 @@ pub struct School {
 #[derive(Clone, Debug, Default)]
 pub struct Points {
     /// Numbers, the first being where texts go.
-    pub mobiles: Vec<PhoneNumber>,
+    pub mobiles: Few<PhoneNumber>,
     /// Addresses, the first being where mail goes.
-    pub emails: Vec<EmailAddress>,
+    pub emails: Few<EmailAddress>,
 }
 
 impl Points {
@@ -219,7 +219,7 @@ impl School {
 
     /// A mobile and an address that nobody has.
     pub fn points(&mut self) -> Points {
-        Points { mobiles: vec![self.mobile()], emails: vec![self.email()] }
+        Points { mobiles: [self.mobile()].into(), emails: [self.email()].into() }
     }
 
     /// A day of birth of a pupil, whose day and month could not be told apart by half of all people.
