@@ -18,9 +18,6 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 APOSTROPHES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u0060": "'", "\u00b4": "'", "\u02bc": "'"})
-YES_NO = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
-
-
 BLANK = {"", ".", "na", "n/a", "none", "null"}
 MISTYPED = {"gmial.com", "gmai.com", "gamil.com", "hotmial.com", "hotmail.co", "hotmai.com", "yaho.com", "outlok.com"}
 FILLERS = ("none@", "noemail@", "no-email@", "nomail@", "na@", "email@email.")

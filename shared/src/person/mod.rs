@@ -11,12 +11,10 @@ pub mod phone;
 pub mod store;
 pub mod suppression;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
 use compact_str::CompactString;
+use enumset::EnumSet;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -157,8 +155,8 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
     /// What the office set or cleared by hand: it outlives every upload until the source says the same.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub by_hand: BTreeSet<Field>,
+    #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
+    pub by_hand: EnumSet<Field>,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blanked: BTreeMap<Field, String>,
@@ -190,7 +188,7 @@ impl Person {
             is_known_without_id: false,
             missing_since: None,
             manual: false,
-            by_hand: BTreeSet::new(),
+            by_hand: EnumSet::empty(),
             blanked: BTreeMap::new(),
             suppressed: Suppressed::default(),
         }

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use enumset::EnumSetType;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::person::Role;
 
 /// A fact about a person that an agreement can list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumSetType)]
 #[serde(rename_all = "snake_case")]
+#[enumset(serialize_repr = "list")]
 pub enum Field {
     /// Mrs, Dr.
     Title,
