@@ -41,20 +41,31 @@ impl Roll {
     }
 
     /// As far as role, kind and the first letters tell two apart, which is nearly always, and the place itself in the last four
-    /// bytes: one number, because numbers are what is sorted fastest. Whom the file only refers to comes last.
-    fn rank(&self, at: usize) -> u128 {
-        let (kind, text) = match self.identity(at) {
-            Identity::Id(id) => (0, id.id.as_str()),
-            Identity::Likeness(text) => (1, text),
-            Identity::InFamily(..) => (2, ""),
+    /// bytes: one number, because numbers are what is sorted fastest. Whom the file only refers to comes last but for those who were
+    /// joined with others.
+    fn ranks(&self, joined: &BTreeMap<usize, usize>) -> Vec<u128> {
+        let rank = |(at, (entry, key)): (usize, (&Entry<Arc<Person>>, &Key))| {
+            let (kind, text) = match key.of(&entry.value) {
+                Identity::Id(id) => (0, id.id.as_str()),
+                Identity::Likeness(text) => (1, text),
+                Identity::InFamily(..) => (2, ""),
+            };
+            let mut rank = [0; 16];
+            rank[0] = (entry.value.role as u8) << 2 | kind;
+            if self.referred.contains_key(&at) {
+                rank[0] |= 1 << 6;
+            }
+            if joined.contains_key(&at) {
+                rank[0] |= 1 << 7;
+            }
+            let beginning = &text.as_bytes()[..text.len().min(11)];
+            rank[1..=beginning.len()].copy_from_slice(beginning);
+            // A file has far fewer people than 2^32.
+            u128::from_be_bytes(rank) | u128::from(u32::try_from(at).unwrap_or(u32::MAX))
         };
-        let is_referred = u8::from(self.referred.contains_key(&at));
-        let mut rank = [0; 16];
-        rank[0] = is_referred << 7 | (self.people[at].value.role as u8) << 2 | kind;
-        let beginning = &text.as_bytes()[..text.len().min(11)];
-        rank[1..=beginning.len()].copy_from_slice(beginning);
-        // A file has far fewer people than 2^32.
-        u128::from_be_bytes(rank) | u128::from(u32::try_from(at).unwrap_or(u32::MAX))
+        let mut ranks = Vec::with_capacity(self.people.len());
+        ranks.extend(self.people.iter().zip(&self.keys).enumerate().map(rank));
+        ranks
     }
 
     /// By role and identity; a contact without id by the pupil's, and not by where the pupil happens to stand.
@@ -73,11 +84,7 @@ impl Roll {
     /// joined with others.
     fn in_order(&self, joined: &BTreeMap<usize, usize>) -> Vec<u32> {
         let at = |rank: &u128| (rank & u128::from(u32::MAX)) as usize;
-        let mut ranks = Vec::with_capacity(self.people.len());
-        ranks.extend((0..self.people.len()).map(|at| {
-            let rank = self.rank(at);
-            if joined.contains_key(&at) { rank | u128::MAX << 32 } else { rank }
-        }));
+        let mut ranks = self.ranks(joined);
         ranks.sort_unstable();
         let alike = ranks.chunk_by_mut(|one, other| *one >> 32 == *other >> 32);
         for alike in alike.filter(|alike| alike.len() > 1) {

@@ -64,7 +64,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn of<'r>(&'r self, person: &'r Person) -> Identity<'r> {
+    pub(super) fn of<'r>(&'r self, person: &'r Person) -> Identity<'r> {
         match self {
             Self::Id => person.source_ids.first().map_or(Identity::Likeness(""), Identity::Id),
             Self::Likeness(text) => Identity::Likeness(text),
