@@ -29,28 +29,20 @@ pub(super) fn is_empty(cell: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'c> {
     text: &'c str,
-    /// Where the first begins, and then where each ends and the next begins.
+    /// Where they begin, and behind the last where another would: of what is in between, the last byte is not of the cell.
     bounds: &'c [u32],
-    /// How many bytes at the end of each are not of it, but stand between it and the next.
-    between: u32,
     width: usize,
     may_be_garbled: bool,
 }
 
 impl<'c> Cells<'c> {
     /// No cells.
-    pub(super) const NONE: Self = Self { text: "", bounds: &[], between: 0, width: 0, may_be_garbled: false };
+    pub(super) const NONE: Self = Self { text: "", bounds: &[], width: 0, may_be_garbled: false };
 
     /// Cells in a text; `width` counts those that are empty at the end, which have no bounds of their own.
-    pub(super) fn new(
-        text: &'c str,
-        bounds: &'c [u32],
-        between: u32,
-        width: usize,
-        may_be_garbled: bool,
-    ) -> Self {
+    pub(super) fn new(text: &'c str, bounds: &'c [u32], width: usize, may_be_garbled: bool) -> Self {
         let width = width.min(MAX_COLUMNS).max(bounds.len().saturating_sub(1));
-        Self { text, bounds, between, width, may_be_garbled }
+        Self { text, bounds, width, may_be_garbled }
     }
 
     /// How many there are.
@@ -70,25 +62,29 @@ impl<'c> Cells<'c> {
 
     /// One of them; nothing behind the last. Bounds stand where characters begin: a reader that set others would have lost its place.
     pub fn get(self, index: usize) -> &'c str {
-        let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else { return "" };
-        &self.text[*from as usize..(to - self.between) as usize]
+        match self.bounds.get(index..) {
+            Some([from, to, ..]) => &self.text[*from as usize..*to as usize - 1],
+            _ => "",
+        }
     }
 
     /// Whether one of them holds anything that could be seen.
     pub(super) fn holds(self, index: usize) -> bool {
-        let (Some(from), Some(to)) = (self.bounds.get(index), self.bounds.get(index + 1)) else {
-            return false;
-        };
-        let first = self.text.as_bytes().get(*from as usize).filter(|_| to - from > self.between);
-        // Nearly always, the first byte shows.
-        first.is_some_and(u8::is_ascii_graphic) || !is_empty(self.get(index))
+        match self.bounds.get(index..) {
+            // Nearly always, the first byte shows.
+            Some([from, to, ..]) if to - from > 1 => {
+                self.text.as_bytes().get(*from as usize).is_some_and(u8::is_ascii_graphic)
+                    || !is_empty(self.get(index))
+            }
+            _ => false,
+        }
     }
 
     /// Those of columns side by side, as one text, and where in the row's text each begins and the last ends; none where it has fewer.
     pub(super) fn run(self, columns: &Range<usize>) -> Option<(&'c str, &'c [u32])> {
         let bounds = self.bounds.get(columns.start..=columns.end)?;
         let (from, to) = (bounds.first()?, bounds.last()?);
-        Some((self.text.get(*from as usize..(to - self.between) as usize)?, bounds))
+        Some((self.text.get(*from as usize..*to as usize - 1)?, bounds))
     }
 
     /// All of them.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::{memchr_iter, memchr2};
 
 use super::Refusal;
 use crate::person::name::is_invisible;
@@ -138,15 +139,12 @@ fn is_windows_1252(bytes: &[u8]) -> bool {
     !misplaced && beyond <= ascii && !bytes.iter().any(undefined)
 }
 
-/// Whether there may be anything in a text that [`is_garbled`]: it takes two characters beyond ASCII in a row, which is three bytes or
-/// more, or a control character of two bytes of which the first is 0xc2. A letter with an accent between others is neither.
+/// Whether there may be anything in a text that [`is_garbled`]: a control character of two bytes begins with 0xc2, the sign for what could
+/// not be read with 0xef, and what is shown for the first byte of a letter of UTF-8 is 0xc3 and another byte, with more beyond ASCII behind.
 pub fn may_be_garbled(text: &[u8]) -> bool {
-    let mut beyond = 0;
-    let mut is_suspect = |byte: &u8| {
-        beyond = if byte.is_ascii() { 0 } else { beyond + 1 };
-        beyond > 2 || *byte == 0xc2
-    };
-    !text.is_ascii() && text.iter().any(&mut is_suspect)
+    let is_suspect = |at: &[u8]| at[0] == 0xc3 && at.get(2).is_some_and(|byte| !byte.is_ascii());
+    !text.is_ascii()
+        && (memchr2(0xc2, 0xef, text).is_some() || memchr_iter(0xc3, text).any(|at| is_suspect(&text[at..])))
 }
 
 /// Whether a cell was ruined before it came here: it holds the sign for what could not be read, or the letters of UTF-8 as
@@ -286,6 +284,11 @@ mod tests {
             let (ruined, _) = WINDOWS_1252.decode_without_bom_handling(name.as_bytes());
             prop_assert!(is_garbled(&ruined));
             prop_assert!(!is_garbled(&name));
+        }
+
+        #[test]
+        fn what_is_ruined_may_be(cell in "[a\u{80}-\u{ff}\u{fffd}’–Œœ€ł李]{0,6}") {
+            prop_assert!(!is_garbled(&cell) || may_be_garbled(cell.as_bytes()));
         }
     }
 }

@@ -34,9 +34,9 @@ pub struct Delimited<'b> {
 /// Where a text's cells are.
 #[derive(Clone, Debug, Default)]
 struct Parsed {
-    /// The cells of the lines that have quotation marks, without these, one behind the other.
+    /// The lines that have quotation marks, without these.
     unmarked: String,
-    /// Of each line, where its first cell begins, and where each ends, with what stands behind it.
+    /// Of each line, where its cells begin, and behind the last where another would.
     bounds: Vec<u32>,
     lines: Vec<Line>,
 }
@@ -50,7 +50,7 @@ struct Line {
     bounds: u32,
     /// How many it has with them.
     width: u32,
-    /// Its cells stand in the text itself, each with one byte behind it that is not of it.
+    /// Its cells stand in the text itself.
     is_plain: bool,
     may_be_garbled: bool,
 }
@@ -109,8 +109,7 @@ impl Parsed {
             let bounds = &self.bounds[from..to];
             from = to;
             let text = if line.is_plain { text } else { &self.unmarked };
-            let between = u32::from(line.is_plain);
-            visit(line.row, Cells::new(text, bounds, between, line.width as usize, line.may_be_garbled))?;
+            visit(line.row, Cells::new(text, bounds, line.width as usize, line.may_be_garbled))?;
         }
         Ok(())
     }
@@ -239,8 +238,10 @@ struct Parser<'t> {
     row: u32,
     separator: u8,
     usual_width: u32,
+    /// There is a NUL character somewhere: the text will be refused, and only the reader tells where it stands.
+    has_nul: bool,
     reader: Reader,
-    /// The record at hand, where it has quotation marks, and where its cells end.
+    /// The record at hand, where only the reader knows it, and where its cells end.
     record: Vec<u8>,
     record_ends: Vec<usize>,
     records: Parsed,
@@ -254,6 +255,7 @@ impl<'t> Parser<'t> {
             row: 1,
             separator,
             usual_width,
+            has_nul: memchr(0, text.as_bytes()).is_some(),
             reader: ReaderBuilder::new().delimiter(separator).build(),
             record: vec![0; 256],
             record_ends: vec![0; 64],
@@ -274,7 +276,9 @@ impl<'t> Parser<'t> {
         if self.at == self.text.len() {
             return Ok(false);
         }
-        if !self.plain()? && !self.quoted()? {
+        // At the very beginning the reader passes over a byte order mark.
+        let is_usual = self.at > 0 && !self.has_nul;
+        if !is_usual || !self.plain()? && !self.quoted()? {
             self.marked()?;
         }
         self.row += 1;
@@ -282,97 +286,60 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads a line that has no quotation marks, as nearly all do: what the reader would make of it is plain, and several times as
-    /// dear. False where it has, at the very end, and where only the reader knows (at the very beginning it passes over a byte order mark).
+    /// dear. False where it has.
     fn plain(&mut self) -> Result<bool, Refusal> {
-        if self.at == 0 {
-            return Ok(false);
-        }
         let rest = &self.text.as_bytes()[self.at..];
         let (start, bounds) = (number(self.at)?, &mut self.records.bounds);
         let before = bounds.len();
         bounds.push(start);
-        let line = each_place(rest, self.separator, |place| bounds.push(start + place + 1));
-        let Some((length, may_be_garbled)) =
-            line.filter(|(length, _)| !matches!(rest.get(*length as usize), Some(b'"' | 0)))
-        else {
+        let part = each_place(rest, self.separator, |place| bounds.push(start + place + 1));
+        let Some(Part { length, may_be_garbled, .. }) = part.filter(|part| !part.is_before_mark) else {
             bounds.truncate(before);
             return Ok(false);
         };
         bounds.push(start + length + 1);
-        let width = number(bounds.len() - before - 1)?;
-        // Of the cells at the end that are empty, none is kept.
-        while let [.., one, other] = bounds[before..]
-            && other == one + 1
-        {
-            bounds.pop();
-        }
         self.at += length as usize + 1;
-        self.keep(before, Line { row: self.row, bounds: 0, width, is_plain: true, may_be_garbled })?;
+        self.keep(before, true, may_be_garbled)?;
         Ok(true)
     }
 
     /// Reads a record whose quotation marks all stand around cells, or doubled in them, with at most one line end in each. False where
     /// it is another, and only the reader knows.
     fn quoted(&mut self) -> Result<bool, Refusal> {
-        if self.at == 0 {
-            return Ok(false);
-        }
-        let (from, before) = (self.records.unmarked.len(), self.records.bounds.len());
-        self.records.bounds.push(number(from)?);
-        let (mut rest, mut filled) = (&self.text[self.at..], before + 1);
-        let is_whole = loop {
-            let start = self.records.unmarked.len();
-            let Some(behind) = self.cell(rest) else { break false };
-            let end = self.records.unmarked.len();
-            self.records.bounds.push(number(end)?);
-            if end > start {
-                filled = self.records.bounds.len();
+        let Parsed { unmarked, bounds, .. } = &mut self.records;
+        let (from, before) = (unmarked.len(), bounds.len());
+        bounds.push(number(from)?);
+        let mut rest = &self.text[self.at..];
+        let end = loop {
+            let start = number(unmarked.len())?;
+            let part = each_place(rest.as_bytes(), self.separator, |place| bounds.push(start + place + 1));
+            let Some(Part { length, is_before_mark, .. }) = part else { break None };
+            let (plain, behind) = rest.split_at(length as usize);
+            unmarked.push_str(plain);
+            if !is_before_mark {
+                break Some(behind);
             }
-            rest = behind.get(1..).unwrap_or_default();
+            let is_cell = bounds.last() == Some(&(start + length));
+            let Some(behind) = behind.get(1..).filter(|_| is_cell).and_then(|cell| unmark(cell, unmarked))
+            else {
+                break None;
+            };
             match behind.bytes().next() {
-                Some(byte) if byte == self.separator => {}
-                None | Some(b'\r' | b'\n') => break true,
-                Some(_) => break false,
+                Some(byte) if byte == self.separator || matches!(byte, b'\r' | b'\n') => rest = behind,
+                _ => break None,
             }
         };
-        if !is_whole || self.records.unmarked.as_bytes()[from..].contains(&0) {
-            self.records.unmarked.truncate(from);
-            self.records.bounds.truncate(before);
+        let Some(end) = end else {
+            unmarked.truncate(from);
+            bounds.truncate(before);
             return Ok(false);
-        }
-        let width = number(self.records.bounds.len() - before - 1)?;
-        self.records.bounds.truncate(filled);
-        self.at = self.text.len() - rest.len();
-        let may_be_garbled = may_be_garbled(&self.records.unmarked.as_bytes()[from..]);
-        self.keep(before, Line { row: self.row, bounds: 0, width, is_plain: false, may_be_garbled })?;
-        Ok(true)
-    }
-
-    /// Takes a cell from the front of a text, without its marks, and tells what is behind it.
-    fn cell(&mut self, text: &'t str) -> Option<&'t str> {
-        let Some(marked) = text.strip_prefix('"') else {
-            let is_end = |byte| byte == self.separator || matches!(byte, b'"' | b'\r' | b'\n');
-            let (cell, behind) = text.split_at(text.bytes().position(is_end).unwrap_or(text.len()));
-            self.records.unmarked.push_str(cell);
-            return (!behind.starts_with('"')).then_some(behind);
         };
-        let (mut rest, mut lines) = (marked, 0);
-        loop {
-            let (part, behind) = rest.split_once('"')?;
-            self.records.unmarked.push_str(part);
-            let ends = memchr2_iter(b'\r', b'\n', part.as_bytes()).count();
-            lines += if ends == 2 && part.contains("\r\n") { 1 } else { ends };
-            if lines > 1 {
-                return None;
-            }
-            match behind.strip_prefix('"') {
-                None => return Some(behind),
-                Some(more) => {
-                    self.records.unmarked.push('"');
-                    rest = more;
-                }
-            }
-        }
+        unmarked.push('\n');
+        bounds.push(number(unmarked.len())?);
+        self.at = self.text.len() - end.len() + 1;
+        let may_be_garbled = may_be_garbled(&unmarked.as_bytes()[from..]);
+        self.keep(before, false, may_be_garbled)?;
+        Ok(true)
     }
 
     /// Reads a record that may have quotation marks anywhere.
@@ -409,63 +376,102 @@ impl<'t> Parser<'t> {
         {
             return Err(Refusal::OpenQuote { row, column });
         }
-        let kept = ends.iter().rposition(|end| *end != record.len()).map_or(0, |last| last + 2).min(width);
-        let kept = if record.is_empty() { 0 } else { kept.max(1) };
-        let (from, before) = (self.records.unmarked.len(), self.records.bounds.len());
-        self.records.bounds.push(number(from)?);
-        for end in &ends[..kept] {
-            self.records.bounds.push(number(from + end)?);
-        }
         // Only separators and quotation marks were taken out.
         let record = str::from_utf8(record).map_err(|_| Refusal::UnknownEncoding)?;
-        self.records.unmarked.push_str(record);
-        let (width, may_be_garbled) = (number(width)?, may_be_garbled(record.as_bytes()));
-        self.keep(before, Line { row, bounds: 0, width, is_plain: false, may_be_garbled })
+        let Parsed { unmarked, bounds, .. } = &mut self.records;
+        let before = bounds.len();
+        bounds.push(number(unmarked.len())?);
+        let mut start = 0;
+        for end in ends {
+            unmarked.push_str(&record[start..*end]);
+            unmarked.push('\n');
+            bounds.push(number(unmarked.len())?);
+            start = *end;
+        }
+        let may_be_garbled = may_be_garbled(record.as_bytes());
+        self.keep(before, false, may_be_garbled)
     }
 
     /// A spreadsheet numbers empty lines; the reader would pass over them in silence.
     fn pass_empty_lines(&mut self) {
         let text = self.text.as_bytes();
-        if self.at > 0 && text[..self.at].ends_with(b"\r") && text[self.at..].starts_with(b"\n") {
-            // The second half of the line end before.
+        let mut before = self.at.checked_sub(1).map(|before| text[before]);
+        while let Some(byte @ (b'\r' | b'\n')) = text.get(self.at).copied() {
+            // Or it is the second half of a line end.
+            self.row += u32::from((before, byte) != (Some(b'\r'), b'\n'));
             self.at += 1;
-        }
-        loop {
-            let rest = &text[self.at..];
-            self.at += match rest {
-                [b'\r', b'\n', ..] => 2,
-                [b'\r' | b'\n', ..] => 1,
-                _ => return,
-            };
-            self.row += 1;
+            before = Some(byte);
         }
     }
 
     /// Keeps the record that was just read, whose bounds are those from `before` on, if it holds anything.
-    fn keep(&mut self, before: usize, line: Line) -> Result<(), Refusal> {
-        let records = &mut self.records;
-        if records.bounds.len() == before + 1 {
-            records.bounds.truncate(before);
+    fn keep(&mut self, before: usize, is_plain: bool, may_be_garbled: bool) -> Result<(), Refusal> {
+        let Parsed { unmarked, bounds, lines } = &mut self.records;
+        let width = number(bounds.len() - before - 1)?;
+        // Of the cells at the end that are empty, none is kept.
+        while let [.., one, other] = bounds[before..]
+            && other == one + 1
+        {
+            bounds.pop();
+        }
+        if let Some(end) = bounds.last().filter(|_| !is_plain) {
+            unmarked.truncate(*end as usize);
+        }
+        if bounds.len() == before + 1 {
+            bounds.truncate(before);
             return Ok(());
         }
         // Titles and totals are no rows; the count that matters is taken when they are known.
-        if records.lines.len() > MAX_ROWS + 10 * HEAD {
+        if lines.len() > MAX_ROWS + 10 * HEAD {
             return Err(Refusal::TooManyRows);
         }
-        records.lines.push(Line { bounds: number(records.bounds.len())?, ..line });
+        lines.push(Line { row: self.row, bounds: number(bounds.len())?, width, is_plain, may_be_garbled });
         Ok(())
     }
 }
 
-/// Visits every place of a byte in the line at the front of a text of less than 4 GiB, as far as it is plain: up to its end, a quotation
-/// mark or a NUL character. Tells how far that is, and whether anything of it [`may_be_garbled`]; nothing of the last few bytes of a text.
+/// Takes a cell's text, without its marks, from behind the first of these, and tells what is behind the last; nothing where it has more
+/// line ends than one.
+fn unmark<'t>(cell: &'t str, unmarked: &mut String) -> Option<&'t str> {
+    let (mut rest, mut lines) = (cell, 0);
+    loop {
+        let (part, behind) = rest.split_once('"')?;
+        unmarked.push_str(part);
+        let ends = memchr2_iter(b'\r', b'\n', part.as_bytes()).count();
+        lines += if ends == 2 && part.contains("\r\n") { 1 } else { ends };
+        if lines > 1 {
+            return None;
+        }
+        match behind.strip_prefix('"') {
+            None => return Some(behind),
+            Some(more) => {
+                unmarked.push('"');
+                rest = more;
+            }
+        }
+    }
+}
+
+/// What is plain at the front of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    /// How long it is.
+    length: u32,
+    /// A quotation mark stands behind it, not the end of the line.
+    is_before_mark: bool,
+    /// Something of it [`may_be_garbled`].
+    may_be_garbled: bool,
+}
+
+/// Visits every place of a byte in the line at the front of a text of less than 4 GiB, as far as it is plain: up to its end or a quotation
+/// mark. None where that is among the last few bytes of a text.
 /// Thirty-two bytes at a time: a row has twenty separators, too close to each other for a search for the next to pay.
-fn each_place(text: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> Option<(u32, bool)> {
+fn each_place(text: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> Option<Part> {
     let (mut from, mut before, mut garbled) = (0, 0, 0);
     for chunk in text.as_chunks().0 {
         let bytes = u8x32::new(*chunk);
         let is = |byte| bytes.simd_eq(u8x32::splat(byte));
-        let stops = (is(b'\n') | is(b'\r') | is(b'"') | is(0)).to_bitmask();
+        let stops = (is(b'\n') | is(b'\r') | is(b'"')).to_bitmask();
         let line = (stops & stops.wrapping_neg()).wrapping_sub(1);
         let mut places = is(byte).to_bitmask() & line;
         while places != 0 {
@@ -474,14 +480,17 @@ fn each_place(text: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> Option<(u32,
         }
         // The highest bit of every byte that is not ASCII.
         let beyond = bytes.to_bitmask() & line;
+        let mut letters = 0;
         if beyond != 0 {
-            // Three in a row, the two before these bytes among them.
-            let third = beyond & (beyond << 1 | before >> 31) & (beyond << 2 | before >> 30);
-            garbled |= third | is(0xc2).to_bitmask() & line;
+            // What stands two bytes behind, the last of the bytes before these among them.
+            letters = is(0xc3).to_bitmask();
+            garbled |= beyond & (letters << 2 | before >> 30 | (is(0xc2) | is(0xef)).to_bitmask());
         }
-        before = beyond;
+        before = letters;
         if stops != 0 {
-            return Some((from + stops.trailing_zeros(), garbled != 0));
+            let length = from + stops.trailing_zeros();
+            let is_before_mark = text.get(length as usize) == Some(&b'"');
+            return Some(Part { length, is_before_mark, may_be_garbled: garbled != 0 });
         }
         from += 32;
     }

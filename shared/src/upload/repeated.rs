@@ -71,25 +71,25 @@ mod tests {
 
     #[test]
     fn only_the_same_cells_are_the_same() {
-        // Without what stands between them, cells would run into each other.
-        let row = |text: &'static str, bounds: &'static [u32]| Cells::new(text, bounds, 0, 4, false);
+        let row = |text: &'static str, bounds: &'static [u32]| Cells::new(text, bounds, 4, false);
         let mut kept = Repeated::new([3, 0, 1].into_iter());
-        kept.keep(row("AnnSmithR1", &[0, 3, 8, 9, 10]));
+        kept.keep(row("Ann,Smith,R,1,", &[0, 4, 10, 12, 14]));
         for (text, bounds, expected) in [
-            ("AnnSmithR1", &[0, 3, 8, 9, 10], true),
-            ("AnnSmithNN1", &[0, 3, 8, 10, 11], true),
-            ("-AnnSmithR1", &[1, 4, 9, 10, 11], true),
-            ("AnnSmithR2", &[0, 3, 8, 9, 10], false),
-            ("AnnSmithR1", &[0, 4, 8, 9, 10], false),
-            ("AnnSmithR", &[0, 3, 8, 9], false),
+            ("Ann,Smith,R,1,", &[0, 4, 10, 12, 14], true),
+            ("Ann,Smith,NN,1,", &[0, 4, 10, 13, 15], true),
+            ("-Ann,Smith,R,1,", &[1, 5, 11, 13, 15], true),
+            ("Ann,Smith,R,2,", &[0, 4, 10, 12, 14], false),
+            // A separator may be of a cell.
+            ("Ann,Smith,R,1,", &[0, 2, 10, 12, 14], false),
+            ("Ann,Smith,R,", &[0, 4, 10, 12], false),
         ] as [(&str, &[u32], bool); 6]
         {
-            assert_eq!(kept.is_said_by(Cells::new(text, bounds, 0, 4, false)), expected, "{text} {bounds:?}");
+            assert_eq!(kept.is_said_by(row(text, bounds)), expected, "{text} {bounds:?}");
         }
         // A row that ends before the last column is like no other, itself included.
-        let short = row("AnnSmithR", &[0, 3, 8, 9]);
+        let short = row("Ann,Smith,R,", &[0, 4, 10, 12]);
         kept.keep(short);
-        assert!(!kept.is_said_by(short) && !kept.is_said_by(row("AnnSmithR1", &[0, 3, 8, 9, 10])));
+        assert!(!kept.is_said_by(short) && !kept.is_said_by(row("Ann,Smith,R,1,", &[0, 4, 10, 12, 14])));
         assert!(!Repeated::new([].into_iter()).is_said_by(short));
     }
 }

@@ -108,13 +108,17 @@ impl Table {
             bounds.clear();
             bounds.push(0);
             for (column, at) in &self.cells[from..*to] {
-                bounds.resize(usize::from(*column) + 1, end(&text));
+                while bounds.len() <= usize::from(*column) {
+                    text.push('\t');
+                    bounds.push(end(&text));
+                }
                 text.push_str(&self.text[at.start as usize..at.end as usize]);
+                text.push('\t');
                 bounds.push(end(&text));
             }
             from = *to;
             // A sheet is as wide in every row.
-            visit(row + 1, Cells::new(&text, &bounds, 0, self.width, may_be_garbled(text.as_bytes())))?;
+            visit(row + 1, Cells::new(&text, &bounds, self.width, may_be_garbled(text.as_bytes())))?;
         }
         Ok(())
     }
