@@ -29,7 +29,7 @@ pub(super) fn is_empty(cell: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'c> {
     text: &'c str,
-    /// Where they begin, and behind the last where another would: of what is in between, the last byte is not of the cell.
+    /// Where the bytes are that stand before them, between them and behind.
     bounds: &'c [u32],
     width: usize,
     may_be_garbled: bool,
@@ -62,29 +62,29 @@ impl<'c> Cells<'c> {
 
     /// One of them; nothing behind the last. Bounds stand where characters begin: a reader that set others would have lost its place.
     pub fn get(self, index: usize) -> &'c str {
-        match self.bounds.get(index..) {
-            Some([from, to, ..]) => &self.text[*from as usize..*to as usize - 1],
+        match (self.bounds.get(index), self.bounds.get(index + 1)) {
+            (Some(from), Some(to)) => &self.text[*from as usize + 1..*to as usize],
             _ => "",
         }
     }
 
     /// Whether one of them holds anything that could be seen.
     pub(super) fn holds(self, index: usize) -> bool {
-        match self.bounds.get(index..) {
+        match (self.bounds.get(index), self.bounds.get(index + 1)) {
             // Nearly always, the first byte shows.
-            Some([from, to, ..]) if to - from > 1 => {
-                self.text.as_bytes().get(*from as usize).is_some_and(u8::is_ascii_graphic)
+            (Some(from), Some(to)) if to - from > 1 => {
+                self.text.as_bytes().get(*from as usize + 1).is_some_and(u8::is_ascii_graphic)
                     || !is_empty(self.get(index))
             }
             _ => false,
         }
     }
 
-    /// Those of columns side by side, as one text, and where in the row's text each begins and the last ends; none where it has fewer.
+    /// Those of columns side by side, as one text, and the bounds of each; none where it has fewer.
     pub(super) fn run(self, columns: &Range<usize>) -> Option<(&'c str, &'c [u32])> {
         let bounds = self.bounds.get(columns.start..=columns.end)?;
         let (from, to) = (bounds.first()?, bounds.last()?);
-        Some((self.text.get(*from as usize..*to as usize - 1)?, bounds))
+        Some((self.text.get(*from as usize + 1..*to as usize)?, bounds))
     }
 
     /// All of them.

@@ -148,6 +148,8 @@ fn plain(raw: &[u8]) -> Option<Written> {
     Some(Written::Ordered { first: two(0)?, second: two(3)?, year })
 }
 
+/// Any other: apart, because what is rare and long would make the rest dearer.
+#[inline(never)]
 fn pieces(raw: &str) -> Option<Written> {
     use Piece::{Month, Number};
     let (pieces, count) = split(raw)?;

@@ -1,10 +1,12 @@
 //! Text to records: cells between separators, whatever separator, line end and quotation marks a program chose.
 
+mod line;
+
 use std::borrow::Cow;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
-use wide::u8x32;
+use line::{Bounds, Part, each_place, unmark};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::{
     MAX_ROWS, Refusal,
@@ -36,7 +38,7 @@ pub struct Delimited<'b> {
 struct Parsed {
     /// The lines that have quotation marks, without these.
     unmarked: String,
-    /// Of each line, where its cells begin, and behind the last where another would.
+    /// Of each line, what stands before its cells, between them and behind: where that is.
     bounds: Vec<u32>,
     lines: Vec<Line>,
 }
@@ -111,6 +113,38 @@ impl Parsed {
             let text = if line.is_plain { text } else { &self.unmarked };
             visit(line.row, Cells::new(text, bounds, line.width as usize, line.may_be_garbled))?;
         }
+        Ok(())
+    }
+
+    /// Keeps a record that was just read, if it holds anything.
+    fn keep(
+        &mut self,
+        row: u32,
+        bounds: &[u32],
+        is_plain: bool,
+        may_be_garbled: bool,
+    ) -> Result<(), Refusal> {
+        let width = number(bounds.len())? - 1;
+        let mut bounds = bounds;
+        // Of the cells at the end that are empty, none is kept.
+        while let [kept @ .., last] = bounds
+            && kept.last().is_some_and(|before| last - before == 1)
+        {
+            bounds = kept;
+        }
+        if let (false, Some(end)) = (is_plain, bounds.last()) {
+            self.unmarked.truncate(*end as usize);
+        }
+        if bounds.len() == 1 {
+            return Ok(());
+        }
+        // Titles and totals are no rows; the count that matters is taken when they are known.
+        if self.lines.len() > MAX_ROWS + 10 * HEAD {
+            return Err(Refusal::TooManyRows);
+        }
+        self.bounds.extend_from_slice(bounds);
+        let bounds = number(self.bounds.len())?;
+        self.lines.push(Line { row, bounds, width, is_plain, may_be_garbled });
         Ok(())
     }
 }
@@ -244,6 +278,8 @@ struct Parser<'t> {
     /// The record at hand, where only the reader knows it, and where its cells end.
     record: Vec<u8>,
     record_ends: Vec<usize>,
+    /// Where the cells of any other are.
+    bounds: Bounds,
     records: Parsed,
 }
 
@@ -259,6 +295,7 @@ impl<'t> Parser<'t> {
             reader: ReaderBuilder::new().delimiter(separator).build(),
             record: vec![0; 256],
             record_ends: vec![0; 64],
+            bounds: Bounds::NONE,
             records: Parsed::default(),
         }
     }
@@ -286,59 +323,55 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads a line that has no quotation marks, as nearly all do: what the reader would make of it is plain, and several times as
-    /// dear. False where it has.
+    /// dear. False where it has, and where it is wider than any that is looked at.
     fn plain(&mut self) -> Result<bool, Refusal> {
+        let (at, bounds) = (number(self.at)?, &mut self.bounds);
+        bounds.begin(at - 1);
         let rest = &self.text.as_bytes()[self.at..];
-        let (start, bounds) = (number(self.at)?, &mut self.records.bounds);
-        let before = bounds.len();
-        bounds.push(start);
-        let part = each_place(rest, self.separator, |place| bounds.push(start + place + 1));
-        let Some(Part { length, may_be_garbled, .. }) = part.filter(|part| !part.is_before_mark) else {
-            bounds.truncate(before);
-            return Ok(false);
-        };
-        bounds.push(start + length + 1);
+        let part = each_place(rest, self.separator, |place| bounds.push(at + place));
+        let is_line = |part: &Part| rest.get(part.length as usize) != Some(&b'"');
+        let Some(Part { length, may_be_garbled }) = part.filter(is_line) else { return Ok(false) };
+        bounds.push(at + length);
+        let Some(bounds) = bounds.all() else { return Ok(false) };
         self.at += length as usize + 1;
-        self.keep(before, true, may_be_garbled)?;
+        self.records.keep(self.row, bounds, true, may_be_garbled)?;
         Ok(true)
     }
 
     /// Reads a record whose quotation marks all stand around cells, or doubled in them, with at most one line end in each. False where
     /// it is another, and only the reader knows.
     fn quoted(&mut self) -> Result<bool, Refusal> {
-        let Parsed { unmarked, bounds, .. } = &mut self.records;
-        let (from, before) = (unmarked.len(), bounds.len());
-        bounds.push(number(from)?);
+        let (bounds, unmarked) = (&mut self.bounds, &mut self.records.unmarked);
+        let from = unmarked.len();
+        bounds.begin(number(from)?);
+        unmarked.push('\n');
         let mut rest = &self.text[self.at..];
-        let end = loop {
-            let start = number(unmarked.len())?;
-            let part = each_place(rest.as_bytes(), self.separator, |place| bounds.push(start + place + 1));
-            let Some(Part { length, is_before_mark, .. }) = part else { break None };
+        let is_whole = loop {
+            let at = number(unmarked.len())?;
+            let part = each_place(rest.as_bytes(), self.separator, |place| bounds.push(at + place));
+            let Some(Part { length, .. }) = part else { break false };
             let (plain, behind) = rest.split_at(length as usize);
             unmarked.push_str(plain);
-            if !is_before_mark {
-                break Some(behind);
+            rest = behind;
+            if !rest.starts_with('"') {
+                break true;
             }
-            let is_cell = bounds.last() == Some(&(start + length));
-            let Some(behind) = behind.get(1..).filter(|_| is_cell).and_then(|cell| unmark(cell, unmarked))
-            else {
-                break None;
-            };
-            match behind.bytes().next() {
-                Some(byte) if byte == self.separator || matches!(byte, b'\r' | b'\n') => rest = behind,
-                _ => break None,
+            if bounds.last().is_none_or(|before| before + 1 != at + length) {
+                break false;
+            }
+            match unmark(rest, unmarked) {
+                Some(behind) if behind.starts_with([char::from(self.separator), '\r', '\n']) => rest = behind,
+                _ => break false,
             }
         };
-        let Some(end) = end else {
+        bounds.push(number(unmarked.len())?);
+        let Some(bounds) = bounds.all().filter(|_| is_whole) else {
             unmarked.truncate(from);
-            bounds.truncate(before);
             return Ok(false);
         };
-        unmarked.push('\n');
-        bounds.push(number(unmarked.len())?);
-        self.at = self.text.len() - end.len() + 1;
         let may_be_garbled = may_be_garbled(&unmarked.as_bytes()[from..]);
-        self.keep(before, false, may_be_garbled)?;
+        self.at = self.text.len() - rest.len() + 1;
+        self.records.keep(self.row, bounds, false, may_be_garbled)?;
         Ok(true)
     }
 
@@ -378,18 +411,15 @@ impl<'t> Parser<'t> {
         }
         // Only separators and quotation marks were taken out.
         let record = str::from_utf8(record).map_err(|_| Refusal::UnknownEncoding)?;
-        let Parsed { unmarked, bounds, .. } = &mut self.records;
-        let before = bounds.len();
-        bounds.push(number(unmarked.len())?);
-        let mut start = 0;
+        let unmarked = &mut self.records.unmarked;
+        let (mut start, mut bounds) = (0, vec![number(unmarked.len())?]);
         for end in ends {
-            unmarked.push_str(&record[start..*end]);
             unmarked.push('\n');
+            unmarked.push_str(&record[start..*end]);
             bounds.push(number(unmarked.len())?);
             start = *end;
         }
-        let may_be_garbled = may_be_garbled(record.as_bytes());
-        self.keep(before, false, may_be_garbled)
+        self.records.keep(row, &bounds, false, may_be_garbled(record.as_bytes()))
     }
 
     /// A spreadsheet numbers empty lines; the reader would pass over them in silence.
@@ -403,98 +433,6 @@ impl<'t> Parser<'t> {
             before = Some(byte);
         }
     }
-
-    /// Keeps the record that was just read, whose bounds are those from `before` on, if it holds anything.
-    fn keep(&mut self, before: usize, is_plain: bool, may_be_garbled: bool) -> Result<(), Refusal> {
-        let Parsed { unmarked, bounds, lines } = &mut self.records;
-        let width = number(bounds.len() - before - 1)?;
-        // Of the cells at the end that are empty, none is kept.
-        while let [.., one, other] = bounds[before..]
-            && other == one + 1
-        {
-            bounds.pop();
-        }
-        if let Some(end) = bounds.last().filter(|_| !is_plain) {
-            unmarked.truncate(*end as usize);
-        }
-        if bounds.len() == before + 1 {
-            bounds.truncate(before);
-            return Ok(());
-        }
-        // Titles and totals are no rows; the count that matters is taken when they are known.
-        if lines.len() > MAX_ROWS + 10 * HEAD {
-            return Err(Refusal::TooManyRows);
-        }
-        lines.push(Line { row: self.row, bounds: number(bounds.len())?, width, is_plain, may_be_garbled });
-        Ok(())
-    }
-}
-
-/// Takes a cell's text, without its marks, from behind the first of these, and tells what is behind the last; nothing where it has more
-/// line ends than one.
-fn unmark<'t>(cell: &'t str, unmarked: &mut String) -> Option<&'t str> {
-    let (mut rest, mut lines) = (cell, 0);
-    loop {
-        let (part, behind) = rest.split_once('"')?;
-        unmarked.push_str(part);
-        let ends = memchr2_iter(b'\r', b'\n', part.as_bytes()).count();
-        lines += if ends == 2 && part.contains("\r\n") { 1 } else { ends };
-        if lines > 1 {
-            return None;
-        }
-        match behind.strip_prefix('"') {
-            None => return Some(behind),
-            Some(more) => {
-                unmarked.push('"');
-                rest = more;
-            }
-        }
-    }
-}
-
-/// What is plain at the front of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    /// How long it is.
-    length: u32,
-    /// A quotation mark stands behind it, not the end of the line.
-    is_before_mark: bool,
-    /// Something of it [`may_be_garbled`].
-    may_be_garbled: bool,
-}
-
-/// Visits every place of a byte in the line at the front of a text of less than 4 GiB, as far as it is plain: up to its end or a quotation
-/// mark. None where that is among the last few bytes of a text.
-/// Thirty-two bytes at a time: a row has twenty separators, too close to each other for a search for the next to pay.
-fn each_place(text: &[u8], byte: u8, mut visit: impl FnMut(u32)) -> Option<Part> {
-    let (mut from, mut before, mut garbled) = (0, 0, 0);
-    for chunk in text.as_chunks().0 {
-        let bytes = u8x32::new(*chunk);
-        let is = |byte| bytes.simd_eq(u8x32::splat(byte));
-        let stops = (is(b'\n') | is(b'\r') | is(b'"')).to_bitmask();
-        let line = (stops & stops.wrapping_neg()).wrapping_sub(1);
-        let mut places = is(byte).to_bitmask() & line;
-        while places != 0 {
-            visit(from + places.trailing_zeros());
-            places &= places - 1;
-        }
-        // The highest bit of every byte that is not ASCII.
-        let beyond = bytes.to_bitmask() & line;
-        let mut letters = 0;
-        if beyond != 0 {
-            // What stands two bytes behind, the last of the bytes before these among them.
-            letters = is(0xc3).to_bitmask();
-            garbled |= beyond & (letters << 2 | before >> 30 | (is(0xc2) | is(0xef)).to_bitmask());
-        }
-        before = letters;
-        if stops != 0 {
-            let length = from + stops.trailing_zeros();
-            let is_before_mark = text.get(length as usize) == Some(&b'"');
-            return Some(Part { length, is_before_mark, may_be_garbled: garbled != 0 });
-        }
-        from += 32;
-    }
-    None
 }
 
 fn number(count: usize) -> Result<u32, Refusal> {

@@ -307,28 +307,19 @@ impl Rows {
     }
 
     fn row(&mut self, number: u32, cells: Cells<'_>, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-        let is_full = [0, 1, 2].into_iter().all(|index| cells.holds(index));
-        let mut filled = cells.iter().filter(|cell| !is_empty(cell));
-        let first = if is_full { Some(cells.get(0)) } else { filled.next() };
-        let Some(first) = first else {
+        // Nearly every row is, and none of those is a note.
+        let is_full = (0..3).all(|index| cells.holds(index));
+        if !is_full && cells.iter().all(is_empty) {
             self.empty = self.empty.or(self.begun.then_some(number));
             return Ok(());
-        };
+        }
         if number == self.layout.header || Some(number) == self.layout.banner {
             return Ok(());
         }
-        // A row of three cells and more is none.
-        let mut is_note = || {
-            let more = [filled.next(), filled.next()];
-            more[1].is_none()
-                && (is_note(first, more[0]) || more[0].is_none() && self.is_no_name(cells, first))
-        };
-        let is_instruction =
-            || !self.begun && ["required", "optional"].iter().any(|word| starts_with(first, word));
         if number < self.layout.header
-            || (!is_full && is_note())
-            || is_instruction()
-            || self.is_header_again(first, cells)
+            || (!is_full && self.is_note(cells))
+            || (!self.begun && is_instruction(cells))
+            || self.is_header_again(cells)
         {
             intake.find(number, "", Code::RowSkipped);
             return Ok(());
@@ -438,6 +429,17 @@ impl Rows {
         intake.row(number, &out)
     }
 
+    /// Whether a row is a total, a foot note or the like; one of three cells and more is none.
+    fn is_note(&self, cells: Cells<'_>) -> bool {
+        let mut filled = cells.iter().filter(|cell| !is_empty(cell));
+        match [filled.next(), filled.next(), filled.next()] {
+            [Some(first), second, None] => {
+                is_note(first, second) || second.is_none() && self.is_no_name(cells, first)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the only cell of a row stands where a name should, beside others, and is none: `* pupil premium`.
     fn is_no_name(&self, cells: Cells<'_>, text: &str) -> bool {
         let at = cells.iter().position(|cell| !is_empty(cell));
@@ -453,10 +455,10 @@ impl Rows {
             })
     }
 
-    /// Reports repeat their header on every page. `first` is the first cell that holds anything.
-    fn is_header_again(&self, first: &str, cells: Cells<'_>) -> bool {
+    /// Reports repeat their header on every page.
+    fn is_header_again(&self, cells: Cells<'_>) -> bool {
         let names = &self.layout.names;
-        names.iter().find(|name| !is_empty(name)).is_some_and(|name| name == first)
+        !names.is_empty()
             && cells.len() >= self.layout.width
             && names.iter().zip(cells.iter()).all(|(name, cell)| name == cell)
     }
@@ -486,6 +488,12 @@ impl Days {
 
 fn starts_with(text: &str, word: &str) -> bool {
     text.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+/// Whether a row says how to fill in the columns.
+fn is_instruction(cells: Cells<'_>) -> bool {
+    let first = cells.iter().find(|cell| !is_empty(cell));
+    first.is_some_and(|first| ["required", "optional"].iter().any(|word| starts_with(first, word)))
 }
 
 /// Whether a row that holds one or two cells is a total (`Number of students: 412`) or a foot note.

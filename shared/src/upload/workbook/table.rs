@@ -112,8 +112,8 @@ impl Table {
                     text.push('\t');
                     bounds.push(end(&text));
                 }
-                text.push_str(&self.text[at.start as usize..at.end as usize]);
                 text.push('\t');
+                text.push_str(&self.text[at.start as usize..at.end as usize]);
                 bounds.push(end(&text));
             }
             from = *to;
