@@ -3,7 +3,7 @@
 //! Two passes. The first finds the header and looks at every date, because one day above 12 at the end decides how all dates
 //! before it are read; the second hands the rows over.
 
-use std::{collections::BTreeMap, fmt::Write, iter, mem};
+use std::{collections::BTreeMap, fmt::Write, mem};
 
 use super::{
     Refusal, cell,
@@ -37,12 +37,12 @@ const MOST_NAMES: usize = 4;
 pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let mut survey =
         Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new(), below: 0 };
-    records.each(&mut |number, cells| survey.row(number, cells))?;
+    records.each(|number, cells| survey.row(number, cells))?;
     let below = survey.below;
     let (layout, width, tallies) = survey.finish()?;
     let mut rows = Rows::new(layout, width, &tallies, intake);
     intake.expect(below);
-    records.each(&mut |number, cells| rows.row(number, cells, intake))
+    records.each(|number, cells| rows.row(number, cells, intake))
 }
 
 /// The first pass.
@@ -69,12 +69,14 @@ struct Tally {
 
 impl Survey<'_> {
     fn row(&mut self, number: u32, cells: Cells<'_>) -> Result<(), Refusal> {
-        if let Some(layout) = &self.layout {
-            let is_wide = layout.names.len() > COLUMNS_SHOWN;
-            let width = if is_wide { cells.up_to(|cell| !is_empty(cell)) } else { 0 };
-            self.look(width, |index| cells.get(index));
-            return Ok(());
-        }
+        let Some(layout) = &self.layout else { return self.head_row(number, cells) };
+        let is_wide = layout.names.len() > COLUMNS_SHOWN;
+        let width = if is_wide { cells.up_to(|cell| !is_empty(cell)) } else { 0 };
+        self.look(width, |index| cells.get(index));
+        Ok(())
+    }
+
+    fn head_row(&mut self, number: u32, cells: Cells<'_>) -> Result<(), Refusal> {
         let filled = cells.up_to(|cell| !is_empty(cell));
         if filled > 0 {
             self.head.push((number, cells.iter().take(filled).map(str::to_owned).collect()));
@@ -146,10 +148,21 @@ struct Slot {
     take: Take,
 }
 
-/// What is said of one of a row's contacts, and which cells are which: those of the pupil come first.
-struct Contact {
-    slots: Vec<Slot>,
+/// Columns that are handed over together: those of a contact, and behind them those of the row.
+struct Slots {
+    list: Vec<Slot>,
+    /// How many are the contact's.
+    contact: usize,
+    /// Which are which.
     shape: Shape,
+}
+
+impl Slots {
+    fn new(contact: &[Slot], row: &[Slot]) -> Self {
+        let list = [contact, row].concat();
+        let shape = Shape::of(list.iter().map(|slot| slot.place));
+        Self { list, contact: contact.len(), shape }
+    }
 }
 
 /// A column whose dates have to be read here, and the day of the row at hand.
@@ -164,12 +177,10 @@ struct Days {
 /// The second pass.
 struct Rows {
     layout: Layout,
-    /// What is said once a row.
-    shared: Vec<Slot>,
-    /// Which cells are which where there is no contact, and what the last row said of its pupil.
-    alone: Shape,
+    /// What is said where there is no contact, and what the last row said of its pupil.
+    alone: Slots,
     pupil: Repeated,
-    contacts: Vec<Contact>,
+    contacts: Vec<Slots>,
     /// Where a column says what each row's person is: the columns for each role.
     roles: BTreeMap<Role, Vec<Slot>>,
     days: Vec<Days>,
@@ -185,8 +196,7 @@ impl Rows {
     fn new(layout: Layout, width: usize, tallies: &[Tally], intake: &mut Intake<'_>) -> Self {
         let header = layout.header;
         let mut rows = Self {
-            shared: Vec::new(),
-            alone: Shape::of(iter::empty()),
+            alone: Slots::new(&[], &[]),
             pupil: Repeated::default(),
             contacts: Vec::new(),
             roles: BTreeMap::new(),
@@ -206,20 +216,18 @@ impl Rows {
             rows.by_role(tallies, intake);
             return rows;
         }
-        let (mut every, mut contacts) = (Vec::new(), BTreeMap::<Which, Vec<Slot>>::new());
+        let (mut shared, mut every, mut contacts) = (Vec::new(), Vec::new(), BTreeMap::<_, Vec<Slot>>::new());
         for held in rows.layout.columns.clone().into_iter().filter(|held| held.index < width) {
             for slot in rows.slots(&held, held.role, tallies, intake) {
                 match held.whose {
-                    Whose::Row => rows.shared.push(slot),
+                    Whose::Row => shared.push(slot),
                     Whose::EveryContact => every.push(slot),
                     Whose::Contact(which) => contacts.entry(which).or_default().push(slot),
                 }
             }
         }
-        let shared = || rows.shared.iter().map(|slot| slot.place);
-        rows.alone = Shape::of(shared());
-        if shared().all(|place| place.column.role == Role::Pupil) {
-            rows.pupil = Repeated::new(rows.shared.iter().map(|slot| slot.index));
+        if shared.iter().all(|slot| slot.place.column.role == Role::Pupil) {
+            rows.pupil = Repeated::new(shared.iter().map(|slot| slot.index));
         }
         for (which, mut slots) in contacts {
             let relationship = Column { role: Role::Contact, field: Field::Relationship };
@@ -231,9 +239,9 @@ impl Rows {
                 slots.push(Slot { index: first.index, place, take: Take::Implied(word) });
             }
             slots.extend(&every);
-            let shape = Shape::of(rows.shared.iter().chain(&slots).map(|slot| slot.place));
-            rows.contacts.push(Contact { slots, shape });
+            rows.contacts.push(Slots::new(&slots, &shared));
         }
+        rows.alone = Slots::new(&[], &shared);
         rows
     }
 
@@ -344,29 +352,51 @@ impl Rows {
             self.pupil.keep(cells);
         }
         let mut out = recycled(mem::take(&mut self.out));
-        if is_repeated {
-            out.extend(self.shared.iter().map(|slot| (slot.place, "")));
-        } else {
-            self.take(number, cells, &self.shared, &mut out, intake);
-        }
-        let shared = out.len();
         let mut is_alone = true;
-        for Contact { slots, shape } in &self.contacts {
+        for slots in &self.contacts {
             let is_there = |slot: &Slot| !matches!(slot.take, Take::Implied(_)) && cells.holds(slot.index);
-            if slots.iter().any(is_there) {
-                out.truncate(shared);
-                self.take(number, cells, slots, &mut out, intake);
+            if slots.list[..slots.contact].iter().any(is_there) {
                 // A second contact has the pupil of the first.
-                let is_repeated = is_repeated || !is_alone && self.pupil.is_possible();
-                intake.row_of(number, shape, &out, is_repeated)?;
+                let is_second = !is_alone && self.pupil.is_possible() && intake.knows_pupil();
+                self.hand_over(number, cells, slots, is_repeated || is_second, &mut out, intake)?;
                 is_alone = false;
             }
         }
         if is_alone {
-            intake.row_of(number, &self.alone, &out, is_repeated)?;
+            self.hand_over(number, cells, &self.alone, is_repeated, &mut out, intake)?;
         }
         self.out = recycled(out);
         Ok(())
+    }
+
+    /// Hands over a contact and the rest of their row, or not even that where it is the last row's.
+    fn hand_over<'c>(
+        &'c self,
+        number: u32,
+        cells: Cells<'c>,
+        slots: &'c Slots,
+        is_repeated: bool,
+        out: &mut Vec<(Place, &'c str)>,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), Refusal> {
+        out.clear();
+        self.take(cells, if is_repeated { &slots.list[..slots.contact] } else { &slots.list }, out);
+        if cells.may_be_garbled() {
+            // What the row begins with is found first.
+            let (contact, row) = out.split_at_mut(slots.contact);
+            intake.take_out_garbled(number, row);
+            intake.take_out_garbled(number, contact);
+        }
+        intake.row_of(number, &slots.shape, out, is_repeated)
+    }
+
+    /// The cells of a row as they are handed over.
+    fn take<'c>(&'c self, cells: Cells<'c>, slots: &'c [Slot], out: &mut Vec<(Place, &'c str)>) {
+        out.extend(slots.iter().map(|slot| {
+            let raw = cells.get(slot.index);
+            let text = if let Take::Text = slot.take { raw } else { self.part(slot.take, raw) };
+            (slot.place, text)
+        }));
     }
 
     /// What is handed over of a cell, where that is not all of it.
@@ -377,25 +407,6 @@ impl Rows {
             Take::Family => cell::whole_name(raw).1,
             Take::Day(days) => self.days.get(days).map_or(raw, |days| &days.day),
             Take::Implied(word) => word,
-        }
-    }
-
-    /// The cells of a row as they are handed over.
-    fn take<'c>(
-        &'c self,
-        number: u32,
-        cells: Cells<'c>,
-        slots: &[Slot],
-        out: &mut Vec<(Place, &'c str)>,
-        intake: &mut Intake<'_>,
-    ) {
-        out.extend(slots.iter().map(|slot| {
-            let raw = cells.get(slot.index);
-            let text = if let Take::Text = slot.take { raw } else { self.part(slot.take, raw) };
-            (slot.place, text)
-        }));
-        if cells.may_be_garbled() {
-            intake.take_out_garbled(number, out);
         }
     }
 
@@ -419,7 +430,10 @@ impl Rows {
             days.read(cells.get(days.index));
         }
         let mut out = Vec::new();
-        self.take(number, cells, self.roles.get(&role).map_or(&[], Vec::as_slice), &mut out, intake);
+        self.take(cells, self.roles.get(&role).map_or(&[], Vec::as_slice), &mut out);
+        if cells.may_be_garbled() {
+            intake.take_out_garbled(number, &mut out);
+        }
         let is_said = |(place, text): &(Place, &str)| place.column.role == Role::Pupil && !is_empty(text);
         if role == Role::Contact && !out.iter().any(is_said) {
             // Whose parent it is, nobody says.

@@ -226,8 +226,8 @@ impl<'a> Intake<'a> {
         self.row_of(number, &Shape::of(cells.iter().map(|(place, _)| *place)), cells, false)
     }
 
-    /// As [`Self::row`], where it is known which cells are which, and whether the pupil's are those of the last row. If they are, and
-    /// that one [was sound](Self::knows_pupil), nothing need stand in them.
+    /// As [`Self::row`], where it is known which cells are which, and whether the pupil's are those of the last row, and are left out:
+    /// only where that one [was sound](Self::knows_pupil).
     pub(super) fn row_of(
         &mut self,
         number: u32,
