@@ -41,7 +41,6 @@ impl<'c> Cells<'c> {
 
     /// Cells in a text; `width` counts those that are empty at the end, which have no bounds of their own.
     pub(super) fn new(text: &'c str, bounds: &'c [u32], width: usize, may_be_garbled: bool) -> Self {
-        let width = width.min(MAX_COLUMNS).max(bounds.len().saturating_sub(1));
         Self { text, bounds, width, may_be_garbled }
     }
 

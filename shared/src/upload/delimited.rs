@@ -10,7 +10,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 
 use super::{
     MAX_ROWS, Refusal,
-    cells::{Cells, Records},
+    cells::{Cells, MAX_COLUMNS, Records},
     column,
     decode::{Decoded, decode, may_be_garbled},
     grid::HEAD,
@@ -50,7 +50,7 @@ struct Line {
     /// How many bounds there are up to its end, those of cells at the end of a record that are empty left out: a hundred rows with a
     /// hundred thousand commas each are small.
     bounds: u32,
-    /// How many it has with them.
+    /// How many cells it has with them, as far as they are looked at.
     width: u32,
     /// Its cells stand in the text itself.
     is_plain: bool,
@@ -117,6 +117,7 @@ impl Parsed {
     }
 
     /// Keeps a record that was just read, if it holds anything.
+    #[inline]
     fn keep(
         &mut self,
         row: u32,
@@ -124,8 +125,7 @@ impl Parsed {
         is_plain: bool,
         may_be_garbled: bool,
     ) -> Result<(), Refusal> {
-        let width = number(bounds.len())? - 1;
-        let mut bounds = bounds;
+        let (all, mut bounds) = (bounds.len() - 1, bounds);
         // Of the cells at the end that are empty, none is kept.
         while let [kept @ .., last] = bounds
             && kept.last().is_some_and(|before| last - before == 1)
@@ -142,6 +142,7 @@ impl Parsed {
         if self.lines.len() > MAX_ROWS + 10 * HEAD {
             return Err(Refusal::TooManyRows);
         }
+        let width = number(all.min(MAX_COLUMNS).max(bounds.len() - 1))?;
         self.bounds.extend_from_slice(bounds);
         let bounds = number(self.bounds.len())?;
         self.lines.push(Line { row, bounds, width, is_plain, may_be_garbled });

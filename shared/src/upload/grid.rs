@@ -347,10 +347,8 @@ impl Rows {
         for days in &mut self.days {
             days.read(cells.get(days.index));
         }
-        let is_repeated = !cells.may_be_garbled() && intake.knows_pupil() && self.pupil.is_said_by(cells);
-        if !is_repeated {
-            self.pupil.keep(cells);
-        }
+        let is_again = self.pupil.is_again(cells);
+        let is_repeated = is_again && !cells.may_be_garbled() && intake.knows_pupil();
         let mut out = recycled(mem::take(&mut self.out));
         let mut is_alone = true;
         for slots in &self.contacts {
