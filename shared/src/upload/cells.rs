@@ -15,7 +15,7 @@ pub trait Records {
     ///
     /// # Errors
     /// What the visitor refuses.
-    fn each(&self, visit: impl FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal>;
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal>;
 }
 
 /// Whether a cell holds nothing that could be seen.

@@ -90,7 +90,7 @@ impl<'b> Delimited<'b> {
 }
 
 impl Records for Delimited<'_> {
-    fn each(&self, visit: impl FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
         self.records.each(&self.text, visit)
     }
 }
@@ -99,7 +99,7 @@ impl Parsed {
     fn each(
         &self,
         text: &str,
-        mut visit: impl FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
+        visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let (mut next, mut from) = (1, 0);
         for line in &self.lines {
@@ -173,7 +173,7 @@ fn separator(text: &str, said: Option<u8>) -> (u8, u32) {
         while parser.records.lines.len() < HEAD && parser.step() == Ok(true) {}
         let mut names = 0;
         let is_known = |cell: &&str| column::recognise(&column::fold(cell)).is_some();
-        let _ = parser.records.each(sample, |_, cells| {
+        let _ = parser.records.each(sample, &mut |_, cells| {
             names = names.max(cells.iter().filter(is_known).count());
             Ok(())
         });

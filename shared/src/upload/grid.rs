@@ -3,7 +3,7 @@
 //! Two passes. The first finds the header and looks at every date, because one day above 12 at the end decides how all dates
 //! before it are read; the second hands the rows over.
 
-use std::{collections::BTreeMap, fmt::Write, mem};
+use std::{collections::BTreeMap, mem};
 
 use super::{
     Refusal, cell,
@@ -16,7 +16,7 @@ use super::{
     persons,
     plan::HeldBecause,
     repeated::Repeated,
-    row::Shape,
+    slots::{Days, Slot, Slots, Take},
 };
 use crate::{
     person::{Role, name::bare},
@@ -37,12 +37,12 @@ const MOST_NAMES: usize = 4;
 pub fn read(records: &impl Records, mapping: &Mapping, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let mut survey =
         Survey { mapping, head: Vec::new(), layout: None, width: 0, tallies: Vec::new(), below: 0 };
-    records.each(|number, cells| survey.row(number, cells))?;
+    records.each(&mut |number, cells| survey.row(number, cells))?;
     let below = survey.below;
     let (layout, width, tallies) = survey.finish()?;
     let mut rows = Rows::new(layout, width, &tallies, intake);
     intake.expect(below);
-    records.each(|number, cells| rows.row(number, cells, intake))
+    records.each(&mut |number, cells| rows.row(number, cells, intake))
 }
 
 /// The first pass.
@@ -123,55 +123,6 @@ impl Survey<'_> {
         let layout = self.layout.ok_or(Refusal::NoKnownColumn)?;
         Ok((layout, self.width.max(COLUMNS_SHOWN), self.tallies))
     }
-}
-
-/// What is handed over of a cell.
-#[derive(Clone, Copy, Debug)]
-enum Take {
-    /// All of it.
-    Text,
-    /// The forename in a whole name.
-    Given,
-    /// The surname in a whole name.
-    Family,
-    /// The day, of a column whose dates are not simply day first.
-    Day(usize),
-    /// This, which the column's name says.
-    Implied(&'static str),
-}
-
-/// A column that is handed over.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    index: usize,
-    place: Place,
-    take: Take,
-}
-
-/// Columns that are handed over together: those of a contact, and behind them those of the row.
-struct Slots {
-    list: Vec<Slot>,
-    /// How many are the contact's.
-    contact: usize,
-    /// Which are which.
-    shape: Shape,
-}
-
-impl Slots {
-    fn new(contact: &[Slot], row: &[Slot]) -> Self {
-        let list = [contact, row].concat();
-        let shape = Shape::of(list.iter().map(|slot| slot.place));
-        Self { list, contact: contact.len(), shape }
-    }
-}
-
-/// A column whose dates have to be read here, and the day of the row at hand.
-struct Days {
-    index: usize,
-    century: Century,
-    /// Both orders occur: what could be two days is neither.
-    is_mixed: bool,
-    day: String,
 }
 
 /// The second pass.
@@ -480,22 +431,6 @@ impl Rows {
 fn recycled<'t>(mut list: Vec<(Place, &str)>) -> Vec<(Place, &'t str)> {
     list.clear();
     list.into_iter().map(|(place, _)| (place, "")).collect()
-}
-
-impl Days {
-    fn read(&mut self, raw: &str) {
-        self.day.clear();
-        let order = match date::evidence(raw) {
-            Some(Evidence::Decisive(order)) => order,
-            Some(Evidence::Either) if self.is_mixed => return,
-            _ => Order::MonthFirst,
-        };
-        match date::read(raw, order, self.century) {
-            Ok(day) => drop(write!(self.day, "{day}")),
-            // What is wrong with it is found where all dates are read.
-            Err(_) => self.day.push_str(raw),
-        }
-    }
 }
 
 fn starts_with(text: &str, word: &str) -> bool {

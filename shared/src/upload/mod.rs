@@ -38,6 +38,7 @@ mod roster;
 mod row;
 mod safety;
 pub mod sds;
+mod slots;
 pub mod store;
 pub mod ties;
 mod twice;

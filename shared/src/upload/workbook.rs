@@ -78,7 +78,7 @@ impl Workbook {
 }
 
 impl Records for Workbook {
-    fn each(&self, visit: impl FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn each(&self, visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
         self.table.each(visit)
     }
 }

@@ -99,7 +99,7 @@ impl Table {
 
     pub(super) fn each(
         &self,
-        mut visit: impl FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
+        visit: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let (mut text, mut bounds, mut from) = (String::new(), Vec::new(), 0);
         let end = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
