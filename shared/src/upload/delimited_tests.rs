@@ -146,6 +146,34 @@ fn recipient_csv_8_a_hundred_thousand_commas_cost_nothing() {
     table.each(visit).unwrap();
 }
 
+#[test]
+fn rows_wider_than_any_that_is_looked_at_keep_their_cells() {
+    for count in [MAX_COLUMNS, 1022, 1023, 1024, 1025, 3000] {
+        for cell in ["a", "\"a\""] {
+            let wide = vec![cell; count].join(",");
+            let text = format!("Forename,Surname\n{wide}\n{}\n", "b".repeat(40));
+            let widths =
+                rows(text.as_bytes()).map(|rows| rows.iter().map(|(_, cells)| cells.len()).collect());
+            assert_eq!(widths, Ok(vec![2, count, 1]), "{cell}");
+        }
+    }
+}
+
+/// The records as they are read, and as the reader alone would read them.
+fn either_way(text: &str) -> [Result<Rows, Refusal>; 2] {
+    [false, true].map(|is_reader_alone| {
+        let mut parser = Parser::new(text, b',', 3);
+        parser.has_nul |= is_reader_alone;
+        while parser.step()? {}
+        let mut rows = Vec::new();
+        parser.records.each(text, &mut |number, cells| {
+            rows.push((number, cells.iter().map(str::to_owned).collect()));
+            Ok(())
+        })?;
+        Ok(rows)
+    })
+}
+
 pub(in crate::upload) fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples").join(folder);
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
@@ -274,6 +302,16 @@ proptest! {
         let there: Vec<_> = (0..).zip(line).filter(|(_, byte)| **byte == b',').map(|(place, _)| place).collect();
         let expected = Part { length: number(line.len()).unwrap(), may_be_garbled: may_be_garbled(line) };
         prop_assert_eq!((places, part), (there, expected));
+    }
+
+    /// The short ways to read a line lead where the long one does.
+    #[test]
+    fn short_ways_lead_where_the_long_one_does(
+        lines in vec("(([aé ]{0,3}|\"([a,\n]|\"\"){0,4}\"|[a\"]{2}),){0,12}[a ]{0,20}(\n|\r|\r\n)", 1..9),
+        end in "[a,]{0,60}",
+    ) {
+        let [read, by_reader] = either_way(&[&lines.concat(), &*end].concat());
+        prop_assert_eq!(read, by_reader);
     }
 
     /// What a program writes by the book is read as it was written.

@@ -4,8 +4,6 @@ use memchr::memchr2_iter;
 use wide::u8x32;
 
 use super::super::cells::MAX_COLUMNS;
-#[cfg(doc)]
-use super::super::decode::may_be_garbled;
 
 /// How many bounds there is room for: more than those of all columns that are looked at.
 const ROOM: usize = (MAX_COLUMNS + 1).next_power_of_two();
@@ -68,7 +66,7 @@ pub(super) fn unmark<'t>(text: &'t str, unmarked: &mut String) -> Option<&'t str
 pub(super) struct Part {
     /// How long it is.
     pub(super) length: u32,
-    /// Something of it [`may_be_garbled`].
+    /// Something of it [may be garbled](super::super::decode::may_be_garbled).
     pub(super) may_be_garbled: bool,
 }
 
