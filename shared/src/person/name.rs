@@ -117,8 +117,42 @@ fn tidy_into(out: &mut String, composed: impl Iterator<Item = char>) {
     out.truncate(out.trim_end().len());
 }
 
+/// Whether text is no longer than a name may be and has nothing to be tidied, as far as that is soon told.
+#[inline]
+pub(crate) fn is_fit(text: &str) -> bool {
+    text.len() <= MAX_NAME_CHARS && is_tidy(text.as_bytes())
+}
+
 /// Whether text has nothing to be tidied: it is of ASCII and the Latin letters of Europe, with single spaces, each between two words.
+#[inline]
 fn is_tidy(text: &[u8]) -> bool {
+    is_plain(text) || is_tidy_byte_by_byte(text)
+}
+
+/// Whether text is four characters or more, all of them visible ASCII that stands for itself: eight at a time, of which the last may
+/// be looked at twice.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xff;
+    // One highest bit at least is set where a byte is below `!`, a grave accent, DEL or beyond ASCII.
+    let signs = |eight: u64| {
+        let (below, grave) = (eight.wrapping_sub(EACH * 0x21), (eight ^ EACH * 0x60).wrapping_sub(EACH));
+        below | grave | eight.wrapping_add(EACH) | eight
+    };
+    let seen = if let Some(last) = text.last_chunk() {
+        let (eights, _) = text.as_chunks();
+        eights
+            .iter()
+            .fold(signs(u64::from_le_bytes(*last)), |seen, eight| seen | signs(u64::from_le_bytes(*eight)))
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        signs(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+    } else {
+        return false;
+    };
+    seen & EACH * 0x80 == 0
+}
+
+fn is_tidy_byte_by_byte(text: &[u8]) -> bool {
     // Without a way out in the middle: nearly every cell is gone through to its end anyway.
     match text.iter().fold(0, |kinds, byte| kinds | KINDS[usize::from(*byte)]) {
         0 => true,
@@ -273,6 +307,13 @@ mod tests {
             let (tidied, folded) = (long(|text| tidy(text).into(), " ж"), long(fold, "ł"));
             prop_assert_eq!(tidied.trim_end_matches('ж').trim_end(), tidy(&text));
             prop_assert_eq!(folded.strip_suffix('l').unwrap_or_default(), fold(&text));
+        }
+
+        #[test]
+        fn what_is_plain_is_tidy(text in "[!-~]{0,20}[ -\u{ff}\t]?[!-~]{0,12}") {
+            let is_all = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'`');
+            prop_assert_eq!(is_plain(text.as_bytes()), is_all && text.len() >= 4, "{}", text);
+            prop_assert!(!is_all || is_tidy_byte_by_byte(text.as_bytes()));
         }
 
         #[test]

@@ -13,7 +13,7 @@ use crate::person::{
     DateOfBirth,
     email::EmailAddress,
     guardianship::Responsibility,
-    name::{MAX_NAME_CHARS, bare, tidy, visible},
+    name::{MAX_NAME_CHARS, bare, is_fit, tidy, visible},
     phone::{Parsed, PhoneError, PhoneKind, PhoneNumber},
 };
 
@@ -44,7 +44,11 @@ fn is_blank_marker(text: &str) -> bool {
 }
 
 /// A name, tidied.
+#[inline]
 pub fn name(text: &str) -> Result<CompactString, Code> {
+    if is_fit(text) {
+        return Ok(text.into());
+    }
     let text = tidy(text);
     if is_too_long(&text) { Err(Code::NameTooLong) } else { Ok(text) }
 }
@@ -89,6 +93,9 @@ pub fn whole_name(name: &str) -> (&str, &str) {
 pub fn text(raw: &str) -> Option<CompactString> {
     if is_blank(raw) {
         return None;
+    }
+    if is_fit(raw) {
+        return Some(raw.into());
     }
     let text = tidy(raw);
     if is_too_long(&text) {
