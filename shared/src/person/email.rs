@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use compact_str::CompactString;
 use memchr::memrchr;
 use serde::{Deserialize, Serialize};
+use wide::u8x32;
 
 use super::name::{bare, visible};
 
@@ -36,6 +37,43 @@ impl EmailAddress {
     pub fn host(&self) -> &str {
         split(&self.0, b'@').map_or("", |(_, host)| host)
     }
+
+    /// Reads an address of at most 32 letters, digits, dots and hyphens, as nearly all are, and tells where its `@` is. The places of
+    /// each kind are bits of a number, so that all of them are looked at at once.
+    pub(crate) fn plain(text: &str) -> Option<(Self, usize)> {
+        let mut bytes = [0; 32];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let bytes = u8x32::new(bytes);
+        let lower = bytes | u8x32::splat(0x20);
+        // The lowest bit is the place before the first byte.
+        let places = |lanes: u8x32| u64::from(lanes.to_bitmask()) << 1;
+        let is = |byte| places(bytes.simd_eq(u8x32::splat(byte)));
+        let is_among =
+            |bytes: u8x32, first, count| places((bytes - u8x32::splat(first)).simd_lt(u8x32::splat(count)));
+        let (letters, digits) = (is_among(lower, b'a', 26), is_among(bytes, b'0', 10));
+        let (at, dots, hyphens) = (is(b'@'), is(b'.'), is(b'-'));
+        let end = 2 << text.len();
+        let last_dot = 1 << dots.checked_ilog2()?;
+        let tld = end - (last_dot << 1);
+        // What stands around every part of either side.
+        let bounds = 1 | at | dots | end;
+        let in_host = at.wrapping_neg();
+        let is_sound = letters | digits | hyphens | bounds == (end << 1) - 1
+            && at.is_power_of_two()
+            && at < last_dot
+            && bounds & bounds << 1 == 0
+            && hyphens & in_host & (bounds << 1 | bounds >> 1) == 0
+            && tld & !letters == 0
+            && tld > last_dot << 1;
+        if !is_sound {
+            return None;
+        }
+        let mut address = CompactString::from(text);
+        if letters & !places(lower.simd_eq(bytes)) != 0 {
+            address.make_ascii_lowercase();
+        }
+        Some((Self(address), at.trailing_zeros() as usize - 1))
+    }
 }
 
 impl FromStr for EmailAddress {
@@ -45,27 +83,42 @@ impl FromStr for EmailAddress {
     /// digits and hyphens, a top-level domain of letters. A host in other letters is kept as the mail system writes it (`xn--…`).
     /// Display names (`Ann <a@b.uk>`) and address literals are refused.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let encoded =
-            if text.is_ascii() { None } else { Some(encoded(visible(text).trim()).ok_or(EmailError)?) };
-        let text = encoded.as_deref().unwrap_or_else(|| bare(text));
-        let (local, host) = split(text, b'@').ok_or(EmailError)?;
-        let (_, tld) = split(host, b'.').ok_or(EmailError)?;
-        let seen = in_parts(local, &IN_LOCAL) | in_parts(host, &IN_HOST);
-        let is_encoded = || tld.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
-        let is_sound = seen & WRONG == 0
-            && local.len() <= MAX_LOCAL
-            && host.len() <= MAX_HOST
-            && (host.len() <= MAX_LABEL || host.split('.').all(|label| label.len() <= MAX_LABEL))
-            && (tld.len() >= 2 && tld.bytes().all(|byte| byte.is_ascii_alphabetic()) || is_encoded());
-        if !is_sound {
-            return Err(EmailError);
+        match Self::plain(text) {
+            Some((address, _)) => Ok(address),
+            None => any(text).map(Self).ok_or(EmailError),
         }
-        let mut address = CompactString::from(text);
-        if seen & UPPER != 0 {
-            address.make_ascii_lowercase();
-        }
-        Ok(Self(address))
     }
+}
+
+/// An address, however it is written.
+fn any(text: &str) -> Option<CompactString> {
+    let encoded = if text.is_ascii() { None } else { Some(encoded(visible(text).trim())?) };
+    let text = encoded.as_deref().unwrap_or_else(|| bare(text));
+    let (local, host) = split(text, b'@')?;
+    (is_local(local) && is_host(host)).then(|| text.to_ascii_lowercase().into())
+}
+
+/// Parts of what RFC 5322 calls `atext`, with dots between them.
+fn is_local(local: &str) -> bool {
+    let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
+    local.len() <= MAX_LOCAL && local.split('.').all(|part| !part.is_empty() && part.bytes().all(is_atext))
+}
+
+/// Two labels or more, each of letters and digits with hyphens between them.
+fn is_host(host: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_tld = |tld: &str| {
+        tld.len() >= 2 && tld.bytes().all(|byte| byte.is_ascii_alphabetic())
+            || tld.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
+    };
+    host.len() <= MAX_HOST
+        && host.split('.').all(is_label)
+        && split(host, b'.').is_some_and(|(_, tld)| is_tld(tld))
 }
 
 /// An address of which letters beyond ASCII are in the host alone, as it is written to.
@@ -78,51 +131,6 @@ fn encoded(text: &str) -> Option<String> {
 fn split(text: &str, last: u8) -> Option<(&str, &str)> {
     let at = memrchr(last, text.as_bytes())?;
     Some((&text[..at], &text[at + 1..]))
-}
-
-/// What is seen in text that is parts between dots, none empty: its characters' kinds, and whether any is where none may be.
-fn in_parts(text: &str, kinds: &[u16; 256]) -> u16 {
-    // Before the first and behind the last is as at a dot.
-    let dot = kinds[usize::from(b'.')];
-    let (mut seen, mut before, mut wrong) = (0, dot, 0);
-    for byte in text.bytes() {
-        let kind = kinds[usize::from(byte)];
-        seen |= kind;
-        wrong |= before << 8 & kind;
-        before = kind;
-    }
-    wrong |= before << 8 & dot;
-    if wrong == 0 { seen & !WRONG } else { WRONG }
-}
-
-/// What a character is, in the low byte; in the high one, of what it must not stand behind.
-const ANY: u16 = 1;
-const DOT: u16 = 1 << 1;
-const HYPHEN: u16 = 1 << 2;
-const UPPER: u16 = 1 << 3;
-const WRONG: u16 = 0xff << 8;
-/// A part before the `@` is what RFC 5322 calls `atext`, one of a host letters and digits with hyphens between them. Looked up, because
-/// every byte of every address is asked about.
-const IN_LOCAL: [u16; 256] = kinds(b"!#$%&'*+/=?^_`{|}~", ANY | DOT | DOT << 8, ANY);
-const IN_HOST: [u16; 256] = kinds(b"", ANY | DOT | (DOT | HYPHEN) << 8, ANY | HYPHEN | DOT << 8);
-
-const fn kinds(signs: &[u8], dot: u16, hyphen: u16) -> [u16; 256] {
-    let mut kinds = [ANY << 8; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if byte.is_ascii_alphanumeric() {
-            kinds[byte as usize] = if byte.is_ascii_uppercase() { ANY | UPPER } else { ANY };
-        }
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < signs.len() {
-        kinds[signs[at] as usize] = ANY;
-        at += 1;
-    }
-    kinds[b'.' as usize] = dot;
-    kinds[b'-' as usize] = hyphen;
-    kinds
 }
 
 impl fmt::Debug for EmailAddress {
@@ -188,6 +196,19 @@ mod tests {
         fn reading_never_panics_and_is_idempotent(text: String) {
             if let Ok(address) = text.parse::<EmailAddress>() {
                 prop_assert_eq!(address.expose().parse(), Ok(address.clone()));
+            }
+        }
+
+        // What is read at once is read in the same way part by part.
+        #[test]
+        fn a_plain_address_is_read_as_any_other(
+            text in "[a-cA-CYZyz0-9.-]{0,12}[@.]{0,2}[a-z.-]{0,9}[a-z]?[ @`\\[{/:_\u{e0}-\u{fa}.0-9-]{0,2}[.-]?[a-zA-Z]{0,4}|[a-z]{1,9}@([a-z]{9}\\.){1,3}[a-z]{1,3}",
+        ) {
+            if let Some((address, at)) = EmailAddress::plain(&text) {
+                prop_assert_eq!(address.expose().find('@'), Some(at), "{}", text);
+                prop_assert_eq!(any(&text), Some(address.0), "{}", text);
+            } else if text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@.-".contains(&byte)) {
+                prop_assert_eq!(any(&text), None, "{}", text);
             }
         }
 

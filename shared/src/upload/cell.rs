@@ -1,7 +1,5 @@
 //! One cell: text to a value, or a finding's code.
 
-use std::borrow::Cow;
-
 use compact_str::{CompactString, ToCompactString};
 use jiff::civil::Date;
 
@@ -192,51 +190,55 @@ pub fn upn(raw: &str) -> Result<Option<String>, Code> {
 
 /// An e-mail address and whether its host looks mistyped, or why it is none.
 pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
-    const FILLERS: [&str; 11] = [
-        "none@",
-        "noemail@",
-        "no-email@",
-        "no.email@",
-        "nomail@",
-        "noone@",
-        "nobody@",
-        "unknown@",
-        "na@",
-        "email@email.",
-        "test@test.",
-    ];
-    const MISTYPED: [&str; 8] = [
-        "gmial.com",
-        "gmai.com",
-        "gamil.com",
-        "hotmial.com",
-        "hotmail.co",
-        "hotmai.com",
-        "yaho.com",
-        "outlok.com",
-    ];
     if is_blank(raw) {
         return Ok(None);
     }
-    // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
-    let raw = if raw.is_ascii() { Cow::Borrowed(raw) } else { Cow::Owned(raw.replace(APOSTROPHES, "'")) };
-    let is_filler = |text: &str| {
-        matches!(text.as_bytes(), [b'n' | b'e' | b'u' | b't' | b'N' | b'E' | b'U' | b'T', ..])
-            && FILLERS.iter().any(|filler| {
-                text.get(..filler.len()).is_some_and(|start| start.eq_ignore_ascii_case(filler))
-            })
+    let (email, at) = match EmailAddress::plain(raw) {
+        Some(read) => read,
+        None => any_email(raw)?,
     };
-    let email: EmailAddress = match raw.parse() {
-        // Many fillers are no address at all: `noemail@school`.
-        Err(_) if is_filler(bare(&raw)) => return Err(Code::EmailPlaceholder),
-        Err(_) => return Err(Code::EmailInvalid),
-        Ok(email) => email,
-    };
-    if is_filler(email.expose()) {
+    let (local, host) = (&email.expose()[..at], &email.expose()[at + 1..]);
+    if is_filler(local, host) {
         return Err(Code::EmailPlaceholder);
     }
-    let mistyped = MISTYPED.contains(&email.host());
+    let mistyped = matches!(
+        host,
+        "gmial.com"
+            | "gmai.com"
+            | "gamil.com"
+            | "hotmial.com"
+            | "hotmail.co"
+            | "hotmai.com"
+            | "yaho.com"
+            | "outlok.com"
+    );
     Ok(Some((email, mistyped)))
+}
+
+/// An address, however it is written, and where its `@` is.
+fn any_email(raw: &str) -> Result<(EmailAddress, usize), Code> {
+    // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
+    let raw = raw.replace(APOSTROPHES, "'");
+    if let Ok(email) = raw.parse::<EmailAddress>()
+        && let Some(at) = email.expose().find('@')
+    {
+        return Ok((email, at));
+    }
+    // Many fillers are no address at all: `noemail@school`.
+    let text = bare(&raw).to_ascii_lowercase();
+    let is_filler = text.split_once('@').is_some_and(|(local, host)| is_filler(local, host));
+    Err(if is_filler { Code::EmailPlaceholder } else { Code::EmailInvalid })
+}
+
+/// Whether an address, in lower case, is what is typed where there is none.
+fn is_filler(local: &str, host: &str) -> bool {
+    match local {
+        "none" | "noemail" | "no-email" | "no.email" | "nomail" | "noone" | "nobody" | "unknown" | "na" => {
+            true
+        }
+        "email" | "test" => host.strip_prefix(local).is_some_and(|rest| rest.starts_with('.')),
+        _ => false,
+    }
 }
 
 /// Whether a date of birth does not fit a year group: Year n of England and Wales holds who turns n + 5 between September and
