@@ -68,8 +68,9 @@ impl EmailAddress {
         if !is_sound {
             return None;
         }
+        let has_capitals = letters & !places(lower.simd_eq(bytes)) != 0;
         let mut address = CompactString::from(text);
-        if letters & !places(lower.simd_eq(bytes)) != 0 {
+        if has_capitals {
             address.make_ascii_lowercase();
         }
         Some((Self(address), at.trailing_zeros() as usize - 1))
@@ -85,13 +86,13 @@ impl FromStr for EmailAddress {
     fn from_str(text: &str) -> Result<Self, EmailError> {
         match Self::plain(text) {
             Some((address, _)) => Ok(address),
-            None => any(text).map(Self).ok_or(EmailError),
+            None => in_parts(text).map(Self).ok_or(EmailError),
         }
     }
 }
 
 /// An address, however it is written.
-fn any(text: &str) -> Option<CompactString> {
+fn in_parts(text: &str) -> Option<CompactString> {
     let encoded = if text.is_ascii() { None } else { Some(encoded(visible(text).trim())?) };
     let text = encoded.as_deref().unwrap_or_else(|| bare(text));
     let (local, host) = split(text, b'@')?;
@@ -206,9 +207,9 @@ mod tests {
         ) {
             if let Some((address, at)) = EmailAddress::plain(&text) {
                 prop_assert_eq!(address.expose().find('@'), Some(at), "{}", text);
-                prop_assert_eq!(any(&text), Some(address.0), "{}", text);
+                prop_assert_eq!(in_parts(&text), Some(address.0), "{}", text);
             } else if text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@.-".contains(&byte)) {
-                prop_assert_eq!(any(&text), None, "{}", text);
+                prop_assert_eq!(in_parts(&text), None, "{}", text);
             }
         }
 

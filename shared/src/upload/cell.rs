@@ -44,9 +44,11 @@ fn is_blank_marker(text: &str) -> bool {
 /// A name, tidied.
 #[inline]
 pub fn name(text: &str) -> Result<CompactString, Code> {
-    if is_fit(text) {
-        return Ok(text.into());
-    }
+    if is_fit(text) { Ok(text.into()) } else { tidied_name(text) }
+}
+
+#[cold]
+fn tidied_name(text: &str) -> Result<CompactString, Code> {
     let text = tidy(text);
     if is_too_long(&text) { Err(Code::NameTooLong) } else { Ok(text) }
 }
@@ -92,9 +94,11 @@ pub fn text(raw: &str) -> Option<CompactString> {
     if is_blank(raw) {
         return None;
     }
-    if is_fit(raw) {
-        return Some(raw.into());
-    }
+    if is_fit(raw) { Some(raw.into()) } else { tidied_text(raw) }
+}
+
+#[cold]
+fn tidied_text(raw: &str) -> Option<CompactString> {
     let text = tidy(raw);
     if is_too_long(&text) {
         return Some(text.chars().take(MAX_NAME_CHARS).collect());
@@ -193,11 +197,32 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     if is_blank(raw) {
         return Ok(None);
     }
-    let (email, at) = match EmailAddress::plain(raw) {
-        Some(read) => read,
-        None => any_email(raw)?,
-    };
-    let (local, host) = (&email.expose()[..at], &email.expose()[at + 1..]);
+    match EmailAddress::plain(raw) {
+        Some((email, at)) => judged(email, at),
+        None => any_email(raw),
+    }
+}
+
+/// An e-mail address, however it is written.
+fn any_email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
+    // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
+    let raw = raw.replace(APOSTROPHES, "'");
+    if let Ok(email) = raw.parse::<EmailAddress>()
+        && let Some(at) = email.expose().find('@')
+    {
+        return judged(email, at);
+    }
+    // Many fillers are no address at all: `noemail@school`.
+    let text = bare(&raw).to_ascii_lowercase();
+    let is_filler = text.split_once('@').is_some_and(|(local, host)| is_filler(local, host));
+    Err(if is_filler { Code::EmailPlaceholder } else { Code::EmailInvalid })
+}
+
+/// An address with its `@` at a place, unless it is a filler, and whether its host looks mistyped.
+#[inline]
+fn judged(email: EmailAddress, at: usize) -> Result<Option<(EmailAddress, bool)>, Code> {
+    let address = email.expose();
+    let (local, host) = (&address[..at], &address[at + 1..]);
     if is_filler(local, host) {
         return Err(Code::EmailPlaceholder);
     }
@@ -213,21 +238,6 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
             | "outlok.com"
     );
     Ok(Some((email, mistyped)))
-}
-
-/// An address, however it is written, and where its `@` is.
-fn any_email(raw: &str) -> Result<(EmailAddress, usize), Code> {
-    // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
-    let raw = raw.replace(APOSTROPHES, "'");
-    if let Ok(email) = raw.parse::<EmailAddress>()
-        && let Some(at) = email.expose().find('@')
-    {
-        return Ok((email, at));
-    }
-    // Many fillers are no address at all: `noemail@school`.
-    let text = bare(&raw).to_ascii_lowercase();
-    let is_filler = text.split_once('@').is_some_and(|(local, host)| is_filler(local, host));
-    Err(if is_filler { Code::EmailPlaceholder } else { Code::EmailInvalid })
 }
 
 /// Whether an address, in lower case, is what is typed where there is none.

@@ -17,7 +17,7 @@ use crate::{
         Few, Role, SourceId,
         email::EmailAddress,
         name::PersonName,
-        phone::{PhoneKind, PhoneNumber},
+        phone::{Parsed, PhoneKind, PhoneNumber},
     },
     privacy::agreement::Field,
 };
@@ -155,6 +155,7 @@ fn holds_anything(text: &str) -> bool {
 }
 
 impl Roll {
+    #[cold]
     pub(super) fn find(&mut self, row: &Row<'_>, place: Option<Place>, code: Code) {
         self.note(row.finding(place, code));
     }
@@ -208,31 +209,24 @@ impl Roll {
                 }
             }
         }
-        for field in [Field::Mobile, Field::Landline] {
-            for (place, raw) in row.all(role, field) {
-                match cell::phone(raw) {
-                    Ok(None) => {}
-                    Ok(Some(parsed)) => {
-                        if parsed.repaired {
-                            self.find(row, Some(place), Code::PhoneRepaired);
-                        }
-                        if field == Field::Mobile && parsed.number.kind() == PhoneKind::Landline {
-                            self.find(row, Some(place), Code::PhoneLandline);
-                        }
-                        add(&mut phones, parsed.number);
+        for (place, raw) in row.all(role, Field::Mobile).chain(row.all(role, Field::Landline)) {
+            match cell::phone(raw) {
+                Ok(None) => {}
+                Ok(Some(Parsed { number, repaired })) => {
+                    if repaired {
+                        self.find(row, Some(place), Code::PhoneRepaired);
                     }
-                    Err(code) => {
-                        let first = (code == Code::PhoneLetters).then(|| cell::first_mobile(raw)).flatten();
-                        unusable |= first.is_none();
-                        self.find(
-                            row,
-                            Some(place),
-                            if first.is_some() { Code::SeveralNumbers } else { code },
-                        );
-                        if let Some(number) = first {
-                            add(&mut phones, number);
-                        }
+                    if place.column.field == Field::Mobile && number.kind() == PhoneKind::Landline {
+                        self.find(row, Some(place), Code::PhoneLandline);
                     }
+                    add(&mut phones, number);
+                }
+                Err(code) => {
+                    let first = (code == Code::PhoneLetters).then(|| cell::first_mobile(raw)).flatten();
+                    unusable |= first.is_none();
+                    let code = if first.is_some() { Code::SeveralNumbers } else { code };
+                    self.find(row, Some(place), code);
+                    first.into_iter().for_each(|number| add(&mut phones, number));
                 }
             }
         }
