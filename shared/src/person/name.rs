@@ -93,12 +93,18 @@ fn tidied(text: &str) -> CompactString {
         }
         return if out.contains('`') { out.replace('`', "'").into() } else { out.into() };
     }
-    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.chars().all(is_composed) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         tidy_into(&mut out, text.chars());
     } else {
         tidy_into(&mut out, text.nfc());
     }
     out.into()
+}
+
+/// Whether a character is its own composed form wherever it stands, as far as that is soon told: the Latin letters, Vietnam's among
+/// them, and the quotation marks.
+const fn is_composed(c: char) -> bool {
+    matches!(c, '\0'..='\u{2ff}' | '\u{1e00}'..='\u{1eff}' | '\u{2018}'..='\u{201f}')
 }
 
 fn tidy_into(out: &mut String, composed: impl Iterator<Item = char>) {
@@ -123,7 +129,7 @@ pub(crate) fn is_fit(text: &str) -> bool {
     text.len() <= MAX_NAME_CHARS && is_tidy(text.as_bytes())
 }
 
-/// Whether text has nothing to be tidied: it is of ASCII and the Latin letters of Europe, with single spaces, each between two words.
+/// Whether text has nothing to be tidied: it is of ASCII and Latin letters, with single spaces, each between two words.
 #[inline]
 fn is_tidy(text: &[u8]) -> bool {
     is_plain(text) || is_tidy_byte_by_byte(text)
@@ -172,8 +178,8 @@ const KINDS: [u8; 256] = {
             0x20 => kinds[byte] = SPACE,
             // A grave accent stands for an apostrophe.
             0x60 => {}
-            // What is visible of ASCII, and U+00C0 to U+017F: letters in one piece, none of which stands for another.
-            0x21..=0x7e | 0x80..=0xbf | 0xc3..=0xc5 => kinds[byte] = 0,
+            // What is visible of ASCII, and U+00C0 to U+027F: letters in one piece, none of which stands for another.
+            0x21..=0x7e | 0x80..=0xbf | 0xc3..=0xc9 => kinds[byte] = 0,
             _ => {}
         }
         byte += 1;
@@ -242,6 +248,7 @@ pub fn fold(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use unicode_normalization::char::canonical_combining_class;
 
     use super::*;
 
@@ -299,9 +306,21 @@ mod tests {
         assert_eq!(tidy("  Mary \u{a0} Jane\u{200b} O\u{2019}Neill \t"), "Mary Jane O'Neill");
     }
 
+    #[test]
+    fn what_is_composed_stays_as_it_is() {
+        for c in (char::MIN..=char::MAX).filter(|c| is_composed(*c)) {
+            assert!(
+                canonical_combining_class(c) == 0 && is_nfc_quick([c].into_iter()) == IsNormalized::Yes,
+                "{c:?}"
+            );
+            let text = format!("A{c}A");
+            assert!(!is_tidy(text.as_bytes()) || tidied(&text) == text, "{c:?}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn plain_letters_take_a_short_way_to_the_same_end(text in "[ -~\t\r\n\x00-\x1f]{0,40}|[ a-zÀ-ſ\u{80}-\u{bf}]{0,12}") {
+        fn plain_letters_take_a_short_way_to_the_same_end(text in "[ -~\t\r\n\x00-\x1f]{0,40}|[ a-zÀ-ɿ\u{80}-\u{bf}]{0,12}") {
             // A letter that is not plain takes the long way, and is then cut off again.
             let long = |clean: fn(&str) -> String, mark: &str| clean(&format!("{text}{mark}"));
             let (tidied, folded) = (long(|text| tidy(text).into(), " ж"), long(fold, "ł"));

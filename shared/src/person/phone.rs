@@ -91,6 +91,7 @@ impl PhoneNumber {
     }
 
     /// Reads a cell, however it is written.
+    #[cold]
     fn parse_any(raw: &str) -> Result<Parsed, PhoneError> {
         let text = visible(raw);
         let text = text.trim();

@@ -1,5 +1,7 @@
 //! One cell: text to a value, or a finding's code.
 
+use std::borrow::Cow;
+
 use compact_str::{CompactString, ToCompactString};
 use jiff::civil::Date;
 
@@ -42,13 +44,7 @@ fn is_blank_marker(text: &str) -> bool {
 }
 
 /// A name, tidied.
-#[inline]
 pub fn name(text: &str) -> Result<CompactString, Code> {
-    if is_fit(text) { Ok(text.into()) } else { tidied_name(text) }
-}
-
-#[cold]
-fn tidied_name(text: &str) -> Result<CompactString, Code> {
     let text = tidy(text);
     if is_too_long(&text) { Err(Code::NameTooLong) } else { Ok(text) }
 }
@@ -198,7 +194,7 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
         return Ok(None);
     }
     match EmailAddress::plain(raw) {
-        Some((email, at)) => judged(email, at),
+        Some((email, at)) => is_mistyped(email.expose(), at).map(|mistyped| Some((email, mistyped))),
         None => any_email(raw),
     }
 }
@@ -206,11 +202,11 @@ pub fn email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
 /// An e-mail address, however it is written.
 fn any_email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     // O'Neill's apostrophe is a plain one, whatever a word processor has made of it.
-    let raw = raw.replace(APOSTROPHES, "'");
+    let raw = if raw.is_ascii() { Cow::Borrowed(raw) } else { Cow::Owned(raw.replace(APOSTROPHES, "'")) };
     if let Ok(email) = raw.parse::<EmailAddress>()
         && let Some(at) = email.expose().find('@')
     {
-        return judged(email, at);
+        return is_mistyped(email.expose(), at).map(|mistyped| Some((email, mistyped)));
     }
     // Many fillers are no address at all: `noemail@school`.
     let text = bare(&raw).to_ascii_lowercase();
@@ -218,15 +214,13 @@ fn any_email(raw: &str) -> Result<Option<(EmailAddress, bool)>, Code> {
     Err(if is_filler { Code::EmailPlaceholder } else { Code::EmailInvalid })
 }
 
-/// An address with its `@` at a place, unless it is a filler, and whether its host looks mistyped.
-#[inline]
-fn judged(email: EmailAddress, at: usize) -> Result<Option<(EmailAddress, bool)>, Code> {
-    let address = email.expose();
+/// Whether the host of an address, with its `@` at a place, looks mistyped, unless the address is a filler.
+fn is_mistyped(address: &str, at: usize) -> Result<bool, Code> {
     let (local, host) = (&address[..at], &address[at + 1..]);
     if is_filler(local, host) {
         return Err(Code::EmailPlaceholder);
     }
-    let mistyped = matches!(
+    Ok(matches!(
         host,
         "gmial.com"
             | "gmai.com"
@@ -236,8 +230,7 @@ fn judged(email: EmailAddress, at: usize) -> Result<Option<(EmailAddress, bool)>
             | "hotmai.com"
             | "yaho.com"
             | "outlok.com"
-    );
-    Ok(Some((email, mistyped)))
+    ))
 }
 
 /// Whether an address, in lower case, is what is typed where there is none.

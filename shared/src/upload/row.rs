@@ -16,7 +16,7 @@ use crate::{
     person::{
         Few, Role, SourceId,
         email::EmailAddress,
-        name::PersonName,
+        name::{PersonName, is_fit},
         phone::{Parsed, PhoneKind, PhoneNumber},
     },
     privacy::agreement::Field,
@@ -178,6 +178,9 @@ impl Roll {
     pub(super) fn full_name(&mut self, row: &Row<'_>, role: Role) -> PersonName {
         let mut part = |field| {
             let Some((place, raw)) = row.cell(role, field) else { return CompactString::default() };
+            if is_fit(raw) {
+                return raw.into();
+            }
             cell::name(raw).unwrap_or_else(|code| {
                 self.find(row, Some(place), code);
                 CompactString::default()
