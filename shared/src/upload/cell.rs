@@ -316,6 +316,10 @@ pub fn restricted(raw: &str) -> bool {
 
 /// 1 to 254; anything else is no priority.
 pub fn priority(raw: &str) -> Option<u8> {
+    if let [digit @ b'1'..=b'9'] = raw.as_bytes() {
+        // As most are.
+        return Some(digit - b'0');
+    }
     let text = bare(raw);
     text.strip_suffix(".0").unwrap_or(text).parse().ok().filter(|priority| (1..255).contains(priority))
 }
