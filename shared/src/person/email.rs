@@ -44,7 +44,7 @@ impl EmailAddress {
         const MAX: usize = 60;
         let mut bytes = [0; 64];
         bytes[..MAX].get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        let [mut letters, mut capitals, mut digits, mut dots, mut hyphens, mut at] = [0; 6];
+        let [mut letters, mut small, mut digits, mut dots, mut hyphens, mut at] = [0; 6];
         // The lowest bit is the place before the first byte.
         for (from, half) in [1, 33].into_iter().zip(bytes.as_chunks().0) {
             if from > text.len() {
@@ -57,7 +57,7 @@ impl EmailAddress {
             let is_among =
                 |bytes: u8x32, first, count| (bytes - u8x32::splat(first)).simd_lt(u8x32::splat(count));
             letters |= places(is_among(lower, b'a', 26));
-            capitals |= places(is_among(bytes, b'A', 26));
+            small |= places(lower.simd_eq(bytes));
             digits |= places(is_among(bytes, b'0', 10));
             dots |= places(is(b'.'));
             hyphens |= places(is(b'-'));
@@ -80,7 +80,7 @@ impl EmailAddress {
             return None;
         }
         let mut address = CompactString::from(text);
-        if capitals != 0 {
+        if letters & !small != 0 {
             address.make_ascii_lowercase();
         }
         Some((Self(address), at.trailing_zeros() as usize - 1))

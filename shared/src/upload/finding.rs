@@ -1,5 +1,6 @@
 //! Findings: what is wrong with a row or a cell, where, and what to do about it. Never the value itself.
 
+use compact_str::{CompactString, ToCompactString};
 use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
@@ -417,16 +418,16 @@ pub struct Finding {
     /// The row as a spreadsheet numbers it: the header is row 1. 0 speaks of the file.
     pub row: u32,
     /// The column as a spreadsheet letters it; empty where the finding is about the row.
-    pub column: String,
+    pub column: CompactString,
     /// The column's name as the file has it, where it is a name that we know: what else stands there may be anything.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub header: String,
+    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
+    pub header: CompactString,
     /// Which kind.
-    pub code: String,
+    pub code: CompactString,
     /// How much it matters.
     pub severity: Severity,
     /// What to do.
-    pub detail: String,
+    pub detail: CompactString,
 }
 
 impl Finding {
@@ -434,28 +435,28 @@ impl Finding {
     pub fn new(row: u32, column: Option<usize>, code: Code) -> Self {
         Self {
             row,
-            column: column.map(letters).unwrap_or_default(),
-            header: String::new(),
-            code: code.word().to_owned(),
+            column: column.map(letters).unwrap_or_default().into(),
+            header: CompactString::default(),
+            code: code.word().into(),
             severity: code.severity(),
-            detail: code.remedy().to_owned(),
+            detail: CompactString::const_new(code.remedy()),
         }
     }
 
     /// About a column by the name that the office finds it under, or about a row where `label` is empty.
     pub fn at(row: u32, label: &str, code: Code) -> Self {
-        Self { column: label.to_owned(), ..Self::new(row, None, code) }
+        Self { column: label.into(), ..Self::new(row, None, code) }
     }
 
     /// About the whole file.
     pub fn refusal(refusal: super::Refusal) -> Self {
         Self {
             row: 0,
-            column: String::new(),
-            header: String::new(),
-            code: refusal.code().to_owned(),
+            column: CompactString::default(),
+            header: CompactString::default(),
+            code: refusal.code().into(),
             severity: Severity::Error,
-            detail: refusal.to_string(),
+            detail: refusal.to_compact_string(),
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct Intake<'a> {
     own_domain: Option<&'a str>,
     labels: Vec<Label>,
     /// Label -> what the file calls the column.
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<CompactString, CompactString>,
     left_behind: BTreeSet<String>,
     last_row: Option<u32>,
     roll: Roll,
@@ -116,7 +116,7 @@ impl<'a> Intake<'a> {
     pub fn call(&mut self, label: &str, header: &str) {
         let header = tidy(header);
         if !header.is_empty() {
-            self.headers.insert(label.to_owned(), header.into());
+            self.headers.insert(label.into(), header);
         }
     }
 
