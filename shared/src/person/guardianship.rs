@@ -53,13 +53,19 @@ pub enum Relationship {
 
 impl Relationship {
     /// Reads the words that UK systems and people use, and the DfE's common basic data set codes.
+    #[inline]
     pub fn from_words(text: &str) -> Self {
         // What nearly every row says need not be folded.
         match text {
-            "Mother" => return Self::Mother,
-            "Father" => return Self::Father,
-            _ => {}
+            "Mother" => Self::Mother,
+            "Father" => Self::Father,
+            "Step-parent" => Self::StepParent,
+            "Grandmother" | "Grandfather" => Self::Grandparent,
+            text => Self::from_any_words(text),
         }
+    }
+
+    fn from_any_words(text: &str) -> Self {
         let folded = super::name::fold(text);
         match folded.as_str() {
             "" | "unknown" | "notknown" => Self::Unknown,
@@ -243,6 +249,9 @@ mod tests {
             ("OTH", R::Other),
         ] {
             assert_eq!(R::from_words(word), relationship, "{word}");
+        }
+        for common in ["Mother", "Father", "Step-parent", "Grandmother", "Grandfather"] {
+            assert_eq!(R::from_words(common), R::from_any_words(common), "{common}");
         }
     }
 }
