@@ -21,7 +21,9 @@ pub struct PersonName {
 impl PersonName {
     /// Both parts tidied; either may be empty (a mononym), the caller decides whether both may.
     pub fn new(given: &str, family: &str) -> Self {
-        Self { given: tidy(given), family: tidy(family) }
+        // Most preferred names are empty.
+        let part = |text: &str| if text.is_empty() { CompactString::default() } else { tidy(text) };
+        Self { given: part(given), family: part(family) }
     }
 
     /// As [`Self::new`], of parts that are tidy already.

@@ -151,7 +151,7 @@ const fn slot(role: Role, field: Field) -> usize {
 }
 
 fn holds_anything(text: &str) -> bool {
-    text.bytes().next().is_some_and(|byte| byte.is_ascii_graphic()) || !text.trim().is_empty()
+    text.bytes().next().is_some_and(|byte| byte.is_ascii_graphic() || !text.trim().is_empty())
 }
 
 impl Roll {
