@@ -144,7 +144,7 @@ fn is_plain(text: &[u8]) -> bool {
     const EACH: u64 = u64::MAX / 0xff;
     // One highest bit at least is set where a byte is below `!`, a grave accent, DEL or beyond ASCII.
     let signs = |eight: u64| {
-        let (below, grave) = (eight.wrapping_sub(EACH * 0x21), (eight ^ EACH * 0x60).wrapping_sub(EACH));
+        let (below, grave) = (eight.wrapping_sub(EACH * 0x21), (eight ^ (EACH * 0x60)).wrapping_sub(EACH));
         below | grave | eight.wrapping_add(EACH) | eight
     };
     let seen = if let Some(last) = text.last_chunk() {
@@ -157,7 +157,7 @@ fn is_plain(text: &[u8]) -> bool {
     } else {
         return false;
     };
-    seen & EACH * 0x80 == 0
+    seen & (EACH * 0x80) == 0
 }
 
 fn is_tidy_byte_by_byte(text: &[u8]) -> bool {

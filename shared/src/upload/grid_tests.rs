@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -313,7 +314,7 @@ fn findings_name_the_columns_that_are_known_and_no_others() {
     let told: Vec<_> = roll
         .findings
         .iter()
-        .map(|finding| [&finding.column, &finding.header, &finding.code].map(|text| text.as_str()))
+        .map(|finding| [&finding.column, &finding.header, &finding.code].map(CompactString::as_str))
         .collect();
     assert_eq!(
         told,
