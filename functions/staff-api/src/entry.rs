@@ -183,7 +183,7 @@ impl Fields {
             return Err(form.errors);
         }
         let changed = before.unlike(&after);
-        after.blanked.retain(|field, _| !changed.contains(*field));
+        after.blanked.retain(|(field, _)| !changed.contains(*field));
         after.by_hand |= changed;
         Ok(after)
     }

@@ -11,7 +11,7 @@ pub mod phone;
 pub mod store;
 pub mod suppression;
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use compact_str::CompactString;
 use enumset::EnumSet;
@@ -158,8 +158,8 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
     pub by_hand: EnumSet<Field>,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub blanked: BTreeMap<Field, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blanked: Vec<(Field, String)>,
     /// What of the contact points the school has suppressed: never stored here.
     #[serde(skip)]
     pub suppressed: Suppressed,
@@ -189,7 +189,7 @@ impl Person {
             missing_since: None,
             manual: false,
             by_hand: EnumSet::empty(),
-            blanked: BTreeMap::new(),
+            blanked: Vec::new(),
             suppressed: Suppressed::default(),
         }
     }

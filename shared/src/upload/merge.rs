@@ -1,6 +1,6 @@
 //! The file's word over what was known: what a cell changes, what a blank leaves, what the office's own word outlives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use enumset::EnumSet;
 
@@ -34,7 +34,7 @@ pub struct Says<'a> {
 ///   A blank clears nothing else, and neither does a column that is not there.
 /// - A date of birth is never changed by a file: parents prove themselves by it. The office does, by hand (case 60).
 pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
-    let mut merge = Merge { before, says, by_hand: before.by_hand, blanked: BTreeMap::new() };
+    let mut merge = Merge { before, says, by_hand: before.by_hand, blanked: Vec::new() };
     let (mobiles, others) = (phones(after, true), phones(after, false));
     let emails = merge.contact_point(Field::Email, &before.emails, &after.emails);
     let mobiles = merge.contact_point(Field::Mobile, &phones(before, true), &mobiles);
@@ -85,7 +85,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
         missing_since: None,
         manual: before.manual,
         by_hand: EnumSet::empty(),
-        blanked: BTreeMap::new(),
+        blanked: Vec::new(),
         suppressed: Suppressed::default(),
     };
     Person { by_hand: merge.by_hand, blanked: merge.blanked, ..person }
@@ -119,7 +119,7 @@ struct Merge<'a> {
     before: &'a Person,
     says: Says<'a>,
     by_hand: EnumSet<Field>,
-    blanked: BTreeMap<Field, String>,
+    blanked: Vec<(Field, String)>,
 }
 
 impl Merge<'_> {
@@ -177,17 +177,12 @@ impl Merge<'_> {
         if before.is_empty() || self.by_hand.contains(field) || !self.has(field) {
             return before.clone();
         }
-        match self.before.blanked.get(&field) {
-            Some(file) if file != self.says.file => Few::new(),
-            Some(file) => {
-                self.blanked.insert(field, file.clone());
-                before.clone()
-            }
-            None => {
-                self.blanked.insert(field, self.says.file.to_owned());
-                before.clone()
-            }
+        let first = self.before.blanked.iter().find(|(blank, _)| *blank == field);
+        if first.is_some_and(|(_, file)| file != self.says.file) {
+            return Few::new();
         }
+        self.blanked.push((field, self.says.file.to_owned()));
+        before.clone()
     }
 
     fn has(&self, field: Field) -> bool {

@@ -324,9 +324,9 @@ impl Roll {
         let mut source_ids = row.source_ids(Role::Pupil);
         let upn = self.said(row, Field::Upn, cell::upn);
         source_ids.extend(upn.map(|id| SourceId { source: UPN.into(), id: id.into() }));
-        let preferred = PersonName::new(
-            &row.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
-            &row.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
+        let preferred = PersonName::of_tidy(
+            row.text(Role::Pupil, Field::PreferredGivenName).unwrap_or_default(),
+            row.text(Role::Pupil, Field::PreferredFamilyName).unwrap_or_default(),
         );
         let pupil = Arc::new(Person {
             preferred_name: (!preferred.is_empty() && !is_as_legal(&preferred, &name)).then_some(preferred),
