@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
 use serde_json::{Value, json};
+use shared::privacy::agreement::FieldSet;
 
 use super::*;
 
@@ -119,7 +120,7 @@ fn changed(before: &Person, body: Value) -> Result<Person, Vec<FieldError>> {
 
 /// Somebody as a file brought them in: nothing of theirs is by hand.
 fn from_a_file(body: Value) -> Person {
-    Person { manual: false, by_hand: Default::default(), ..person(body).unwrap() }
+    Person { manual: false, by_hand: FieldSet::empty(), ..person(body).unwrap() }
 }
 
 #[test]

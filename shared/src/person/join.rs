@@ -1,7 +1,6 @@
 //! Two records that the office says are one person become one. Pure.
 
 use compact_str::CompactString;
-use enumset::EnumSet;
 use jiff::Timestamp;
 
 use super::{
@@ -10,11 +9,11 @@ use super::{
     name::PersonName,
     phone::PhoneKind,
 };
-use crate::privacy::agreement::Field;
+use crate::privacy::agreement::{Field, FieldSet};
 
 impl Person {
     /// The facts in which two records differ.
-    pub fn unlike(&self, other: &Self) -> EnumSet<Field> {
+    pub fn unlike(&self, other: &Self) -> FieldSet {
         let preferred = |person: &Self| {
             let name = person.preferred_name.as_ref();
             (name.map(|name| name.given().to_owned()), name.map(|name| name.family().to_owned()))
@@ -282,7 +281,7 @@ mod tests {
         };
         let expected =
             [Field::PreferredGivenName, Field::DateOfBirth, Field::Upn, Field::Mobile, Field::Landline];
-        assert_eq!(before.unlike(&after), expected.into_iter().collect::<EnumSet<_>>());
-        assert_eq!(before.unlike(&before), EnumSet::empty());
+        assert_eq!(before.unlike(&after), expected.into_iter().collect::<FieldSet>());
+        assert_eq!(before.unlike(&before), FieldSet::empty());
     }
 }

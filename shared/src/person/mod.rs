@@ -14,7 +14,6 @@ pub mod suppression;
 use std::fmt;
 
 use compact_str::CompactString;
-use enumset::EnumSet;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -25,7 +24,10 @@ use self::{
     phone::{PhoneKind, PhoneNumber},
     suppression::Suppressed,
 };
-use crate::{privacy::agreement::Field, upload::intake::UPN};
+use crate::{
+    privacy::agreement::{Field, FieldSet},
+    upload::intake::UPN,
+};
 
 /// What somebody is to a school. One person in two roles is two records: their rights differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -155,14 +157,31 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
     /// What the office set or cleared by hand: it outlives every upload until the source says the same.
-    #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
-    pub by_hand: EnumSet<Field>,
+    #[serde(default, skip_serializing_if = "FieldSet::is_empty")]
+    pub by_hand: FieldSet,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "blanked")]
     pub blanked: Vec<(Field, String)>,
     /// What of the contact points the school has suppressed: never stored here.
     #[serde(skip)]
     pub suppressed: Suppressed,
+}
+
+/// A list of a few, written as a map.
+mod blanked {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::privacy::agreement::Field;
+
+    pub(super) fn serialize<S: Serializer>(list: &[(Field, String)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(list.iter().map(|(field, file)| (field, file)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(Field, String)>, D::Error> {
+        Ok(BTreeMap::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Person {
@@ -188,7 +207,7 @@ impl Person {
             is_known_without_id: false,
             missing_since: None,
             manual: false,
-            by_hand: EnumSet::empty(),
+            by_hand: FieldSet::empty(),
             blanked: Vec::new(),
             suppressed: Suppressed::default(),
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enumset::EnumSetType;
+use enumset::{EnumSet, EnumSetType};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,9 @@ pub enum Field {
     /// Has died.
     Deceased,
 }
+
+/// Several of them.
+pub type FieldSet = EnumSet<Field>;
 
 /// The agreement in force. `fields` names, per role, what may be stored; a role that is absent may not be stored at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use enumset::EnumSet;
-
 use super::column::Column;
 use crate::{
     person::{
@@ -14,7 +12,7 @@ use crate::{
         phone::{PhoneKind, PhoneNumber},
         suppression::Suppressed,
     },
-    privacy::agreement::Field,
+    privacy::agreement::{Field, FieldSet},
 };
 
 /// What a file can say at all, and which file it is: a blank means more in a column that is there.
@@ -84,7 +82,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
             || after.source_ids.is_empty() && !before.source_ids.is_empty(),
         missing_since: None,
         manual: before.manual,
-        by_hand: EnumSet::empty(),
+        by_hand: FieldSet::empty(),
         blanked: Vec::new(),
         suppressed: Suppressed::default(),
     };
@@ -118,7 +116,7 @@ fn source_ids(before: &Person, after: &Person) -> Few<SourceId> {
 struct Merge<'a> {
     before: &'a Person,
     says: Says<'a>,
-    by_hand: EnumSet<Field>,
+    by_hand: FieldSet,
     blanked: Vec<(Field, String)>,
 }
 

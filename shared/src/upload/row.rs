@@ -229,7 +229,7 @@ impl Roll {
                     unusable |= first.is_none();
                     let code = if first.is_some() { Code::SeveralNumbers } else { code };
                     self.find(row, Some(place), code);
-                    first.into_iter().for_each(|number| add(&mut phones, number));
+                    phones.extend(first.filter(|number| !phones.contains(number)));
                 }
             }
         }
