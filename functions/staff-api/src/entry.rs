@@ -183,8 +183,8 @@ impl Fields {
             return Err(form.errors);
         }
         let changed = before.unlike(&after);
-        after.blanked.retain(|(field, _)| !changed.contains(*field));
-        after.by_hand |= changed;
+        after.blanked.retain(|(field, _)| !changed.contains(field));
+        after.mark_by_hand(changed);
         Ok(after)
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
 use serde_json::{Value, json};
-use shared::privacy::agreement::FieldSet;
 
 use super::*;
 
@@ -120,7 +119,7 @@ fn changed(before: &Person, body: Value) -> Result<Person, Vec<FieldError>> {
 
 /// Somebody as a file brought them in: nothing of theirs is by hand.
 fn from_a_file(body: Value) -> Person {
-    Person { manual: false, by_hand: FieldSet::empty(), ..person(body).unwrap() }
+    Person { manual: false, by_hand: Vec::new(), ..person(body).unwrap() }
 }
 
 #[test]
@@ -146,13 +145,15 @@ fn a_merge_patch_leaves_clears_and_sets() {
         leaves_on: Some(date(2027, 7, 21)),
         deceased: true,
         // The year group is as it was, and so still the source's to change.
-        by_hand: Field::Class
-            | Field::FamilyName
-            | Field::FormerFamilyName
-            | Field::PreferredGivenName
-            | Field::Groups
-            | Field::LeavingDate
-            | Field::Deceased,
+        by_hand: vec![
+            Field::FamilyName,
+            Field::PreferredGivenName,
+            Field::FormerFamilyName,
+            Field::Class,
+            Field::Groups,
+            Field::LeavingDate,
+            Field::Deceased,
+        ],
         ..pupil.clone()
     };
     assert_eq!(after, expected);
@@ -173,7 +174,7 @@ fn a_merge_patch_leaves_clears_and_sets() {
     assert_eq!(changed(&later, json!({})).unwrap(), later);
     // Whoever is typed in is by hand in all that was given.
     let typed = person(json!({"role": "contact", "family_name": "Null", "mobile": "07700 900123"})).unwrap();
-    assert_eq!(typed.by_hand, Field::FamilyName | Field::Mobile);
+    assert_eq!(typed.by_hand, [Field::FamilyName, Field::Mobile]);
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_contact_point_replaces_the_first_of_its_kind() {
             .unwrap();
     assert_eq!(numbers(&after), "+447700900789 +447700900456");
     assert_eq!((after.emails.len(), after.emails[0].expose()), (2, "new@example.com"));
-    assert_eq!(after.by_hand, Field::Email | Field::Mobile | Field::Landline);
+    assert_eq!(after.by_hand, [Field::Email, Field::Mobile, Field::Landline]);
     // The second put first takes the first's place; cleared, no other steps in.
     let second = changed(&before, json!({"mobile": "07700900456", "email": null})).unwrap();
     assert_eq!((numbers(&second).as_str(), second.emails.len()), ("+447700900456 +441632960123", 0));

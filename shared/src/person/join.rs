@@ -1,5 +1,7 @@
 //! Two records that the office says are one person become one. Pure.
 
+use std::collections::BTreeSet;
+
 use compact_str::CompactString;
 use jiff::Timestamp;
 
@@ -9,11 +11,11 @@ use super::{
     name::PersonName,
     phone::PhoneKind,
 };
-use crate::privacy::agreement::{Field, FieldSet};
+use crate::privacy::agreement::Field;
 
 impl Person {
     /// The facts in which two records differ.
-    pub fn unlike(&self, other: &Self) -> FieldSet {
+    pub fn unlike(&self, other: &Self) -> BTreeSet<Field> {
         let preferred = |person: &Self| {
             let name = person.preferred_name.as_ref();
             (name.map(|name| name.given().to_owned()), name.map(|name| name.family().to_owned()))
@@ -100,13 +102,13 @@ pub fn join(kept: &Person, other: &Person) -> Result<Person, Apart> {
         is_known_without_id: kept.is_known_without_id || other.is_known_without_id,
         missing_since: latest(kept.missing_since, other.missing_since),
         manual: kept.manual && other.manual,
-        by_hand: kept.by_hand,
+        by_hand: kept.by_hand.clone(),
         blanked: kept.blanked.clone(),
         suppressed: kept.suppressed.clone(),
     };
     // A mark of the other's stays where the value that it stands for does.
     let lost = one.unlike(other);
-    one.by_hand |= other.by_hand - lost;
+    one.mark_by_hand(other.by_hand.iter().copied().filter(|field| !lost.contains(field)));
     Ok(one)
 }
 
@@ -178,13 +180,13 @@ mod tests {
     fn one_person_has_the_ids_and_contact_points_of_both() {
         let kept = Person {
             source_ids: [id("csv", "C1")].into(),
-            by_hand: Field::Email.into(),
+            by_hand: vec![Field::Email],
             ..contact("Catherine", "c@example.com", "01632 960123")
         };
         let other = Person {
             title: Some("Dr".into()),
             source_ids: vec![id("csv", "C2"), id("wonde", "A7")].into(),
-            by_hand: Field::GivenName | Field::Title,
+            by_hand: vec![Field::Title, Field::GivenName],
             deceased: true,
             manual: true,
             ..contact("Katherine", "k@example.com", "07700 900123")
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(emails, ["c@example.com", "k@example.com"]);
         assert_eq!(one.phones[0].expose(), "+447700900123", "mobiles first, as files are read");
         // The name that was typed for the other is gone, and its mark with it; the title stays.
-        assert_eq!(one.by_hand, Field::Email | Field::Title);
+        assert_eq!(one.by_hand, [Field::Title, Field::Email]);
         assert!(one.deceased && !one.manual);
         assert_eq!(join(&one, &one).unwrap(), one);
     }
@@ -281,7 +283,7 @@ mod tests {
         };
         let expected =
             [Field::PreferredGivenName, Field::DateOfBirth, Field::Upn, Field::Mobile, Field::Landline];
-        assert_eq!(before.unlike(&after), expected.into_iter().collect::<FieldSet>());
-        assert_eq!(before.unlike(&before), FieldSet::empty());
+        assert_eq!(before.unlike(&after), BTreeSet::from(expected));
+        assert_eq!(before.unlike(&before), BTreeSet::new());
     }
 }

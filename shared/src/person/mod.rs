@@ -24,10 +24,7 @@ use self::{
     phone::{PhoneKind, PhoneNumber},
     suppression::Suppressed,
 };
-use crate::{
-    privacy::agreement::{Field, FieldSet},
-    upload::intake::UPN,
-};
+use crate::{privacy::agreement::Field, upload::intake::UPN};
 
 /// What somebody is to a school. One person in two roles is two records: their rights differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,9 +153,9 @@ pub struct Person {
     /// Typed in by the office: an upload does not call them missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub manual: bool,
-    /// What the office set or cleared by hand: it outlives every upload until the source says the same.
-    #[serde(default, skip_serializing_if = "FieldSet::is_empty")]
-    pub by_hand: FieldSet,
+    /// What the office set or cleared by hand, in the order of the fields: it outlives every upload until the source says the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<Field>,
     /// Contact points that a file has left blank once, and the beginning of that file's hash: a second one clears them.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "blanked")]
     pub blanked: Vec<(Field, String)>,
@@ -207,7 +204,7 @@ impl Person {
             is_known_without_id: false,
             missing_since: None,
             manual: false,
-            by_hand: FieldSet::empty(),
+            by_hand: Vec::new(),
             blanked: Vec::new(),
             suppressed: Suppressed::default(),
         }
@@ -232,6 +229,13 @@ impl Person {
     /// Whether a pupil has joined.
     pub fn has_joined(&self, day: Date) -> bool {
         self.starts_on.is_none_or(|first| first <= day)
+    }
+
+    /// Notes what the office has set or cleared.
+    pub fn mark_by_hand(&mut self, fields: impl IntoIterator<Item = Field>) {
+        self.by_hand.extend(fields);
+        self.by_hand.sort_unstable();
+        self.by_hand.dedup();
     }
 
     /// Gives back the room for more: a school has a hundred thousand people.

@@ -3,16 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enumset::{EnumSet, EnumSetType};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::person::Role;
 
 /// A fact about a person that an agreement can list.
-#[derive(Debug, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumSetType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[enumset(serialize_repr = "list")]
 pub enum Field {
     /// Mrs, Dr.
     Title,
@@ -67,9 +65,6 @@ pub enum Field {
     /// Has died.
     Deceased,
 }
-
-/// Several of them.
-pub type FieldSet = EnumSet<Field>;
 
 /// The agreement in force. `fields` names, per role, what may be stored; a role that is absent may not be stored at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

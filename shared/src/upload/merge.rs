@@ -12,7 +12,7 @@ use crate::{
         phone::{PhoneKind, PhoneNumber},
         suppression::Suppressed,
     },
-    privacy::agreement::{Field, FieldSet},
+    privacy::agreement::Field,
 };
 
 /// What a file can say at all, and which file it is: a blank means more in a column that is there.
@@ -32,7 +32,7 @@ pub struct Says<'a> {
 ///   A blank clears nothing else, and neither does a column that is not there.
 /// - A date of birth is never changed by a file: parents prove themselves by it. The office does, by hand (case 60).
 pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
-    let mut merge = Merge { before, says, by_hand: before.by_hand, blanked: Vec::new() };
+    let mut merge = Merge { before, says, by_hand: before.by_hand.clone(), blanked: Vec::new() };
     let (mobiles, others) = (phones(after, true), phones(after, false));
     let emails = merge.contact_point(Field::Email, &before.emails, &after.emails);
     let mobiles = merge.contact_point(Field::Mobile, &phones(before, true), &mobiles);
@@ -82,7 +82,7 @@ pub fn person(before: &Person, after: &Person, says: Says<'_>) -> Person {
             || after.source_ids.is_empty() && !before.source_ids.is_empty(),
         missing_since: None,
         manual: before.manual,
-        by_hand: FieldSet::empty(),
+        by_hand: Vec::new(),
         blanked: Vec::new(),
         suppressed: Suppressed::default(),
     };
@@ -116,7 +116,7 @@ fn source_ids(before: &Person, after: &Person) -> Few<SourceId> {
 struct Merge<'a> {
     before: &'a Person,
     says: Says<'a>,
-    by_hand: FieldSet,
+    by_hand: Vec<Field>,
     blanked: Vec<(Field, String)>,
 }
 
@@ -124,9 +124,9 @@ impl Merge<'_> {
     /// The file's value, unless the office's own stands; where both are one, the office's mark goes.
     fn kept<T: Clone + PartialEq>(&mut self, field: Field, before: &T, after: &T) -> T {
         if before == after {
-            self.by_hand.remove(field);
+            self.by_hand.retain(|by_hand| *by_hand != field);
         }
-        if self.by_hand.contains(field) { before.clone() } else { after.clone() }
+        if self.by_hand.contains(&field) { before.clone() } else { after.clone() }
     }
 
     /// A part of a name, which a blank does not clear: the cell may have been ruined, and a parent proves herself by it.
@@ -172,7 +172,7 @@ impl Merge<'_> {
         if !after.is_empty() {
             return self.kept(field, before, after);
         }
-        if before.is_empty() || self.by_hand.contains(field) || !self.has(field) {
+        if before.is_empty() || self.by_hand.contains(&field) || !self.has(field) {
             return before.clone();
         }
         let first = self.before.blanked.iter().find(|(blank, _)| *blank == field);
@@ -190,7 +190,7 @@ impl Merge<'_> {
 
 /// Whether a file gives a pupil another date of birth than the one that is known.
 pub fn moves_birthday(before: &Person, after: &Person) -> bool {
-    !before.by_hand.contains(Field::DateOfBirth)
+    !before.by_hand.contains(&Field::DateOfBirth)
         && matches!((before.date_of_birth, after.date_of_birth), (Some(one), Some(other)) if one != other)
 }
 

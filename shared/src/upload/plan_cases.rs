@@ -392,7 +392,7 @@ fn what_the_office_set_by_hand_stays_until_the_source_says_the_same() {
     let (id, mary) = person(&directory, "Mary");
     let typed = Person {
         emails: ["typed@example.com".parse().unwrap()].into(),
-        by_hand: crate::privacy::agreement::Field::Email.into(),
+        by_hand: vec![crate::privacy::agreement::Field::Email],
         ..mary.clone()
     };
     directory.people.insert(id, crate::person::made_up::stored(typed.clone()));

@@ -173,7 +173,7 @@ fn blank_clears_nothing() {
 fn what_the_office_typed_outlives_the_file() {
     let mut directory = after(ANN);
     let (id, mary) = person(&directory, "Mary");
-    let by_hand = Field::Email.into();
+    let by_hand = vec![Field::Email];
     let typed = Person {
         emails: ["typed@example.com".parse().unwrap()].into(),
         manual: true,
