@@ -21,9 +21,7 @@ pub struct PersonName {
 impl PersonName {
     /// Both parts tidied; either may be empty (a mononym), the caller decides whether both may.
     pub fn new(given: &str, family: &str) -> Self {
-        // Most preferred names are empty.
-        let part = |text: &str| if text.is_empty() { CompactString::default() } else { tidy(text) };
-        Self { given: part(given), family: part(family) }
+        Self { given: tidy(given), family: tidy(family) }
     }
 
     /// As [`Self::new`], of parts that are tidy already.
